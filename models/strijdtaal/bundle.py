@@ -1,0 +1,139 @@
+"""The bundle contract: what lies in the folder that applications load, and its verification.
+
+A bundle is a plain Hugging Face folder (config.json, model.safetensors, tokenizer.json) that also
+holds ``onnx/model.onnx``, ``labels.json`` (order, thresholds, rule for none), ``golden.json`` (texts
+with token ids and probabilities), a model card and ``manifest.json`` (sha256 of every file).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.errors import BundleError
+from strijdtaal.folder import FolderError, verify_folder
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, LABELS
+
+KIND = "strijdtaal bundle"
+SCHEMA = 1
+ONNX = "onnx/model.onnx"
+REQUIRED = ("config.json", "model.safetensors", "tokenizer.json", ONNX, "labels.json", "golden.json", "README.md")
+ALLOWED_SUFFIXES = {".json", ".safetensors", ".onnx", ".md", ".txt", ".yaml", ".html", ".jinja"}
+REFUSED_CONFIG = ("auto_map", "_attn_implementation", "_attn_implementation_internal", "custom_pipelines")
+MAX_JSON_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a bundle says of itself: label order, decision rule, input length, golden vectors."""
+
+    keys: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    max_length: int
+    codebook_version: str
+    golden: tuple[dict[str, Any], ...]
+    sha256: str
+
+    @property
+    def thresholds_by_key(self) -> dict[str, float]:
+        """Threshold of each label: a label is given when its probability reaches it."""
+        return dict(zip(self.keys, self.thresholds, strict=True))
+
+
+def labels_document(thresholds: list[float], max_length: int) -> dict[str, Any]:
+    """The content of ``labels.json`` for the current label set."""
+    return {
+        "schema": SCHEMA,
+        "codebook_version": CODEBOOK_VERSION,
+        "problem_type": "multi_label_classification",
+        "activation": "sigmoid",
+        "max_length": max_length,
+        "labels": [
+            {"key": label.key, "dutch": label.dutch, "english": label.english, "threshold": threshold}
+            for label, threshold in zip(LABELS, thresholds, strict=True)
+        ],
+        "calibration": {"method": "none"},
+        "none": "A sentence has no label (Dutch: geen) when no probability reaches its threshold.",
+    }
+
+
+def _read_json(path: Path) -> Any:
+    def refuse(value: str) -> Any:
+        raise ValueError(f"{value} is not a number")
+
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise BundleError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes. This is not a strijdtaal bundle.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is not valid JSON: {error}. Restore the bundle.") from error
+
+
+def _check_files(folder: Path, names: set[str]) -> None:
+    for name in REQUIRED:
+        if name not in names:
+            raise BundleError(f"{folder / name} is missing; a bundle needs it. Package the run again.")
+    for name in sorted(names):
+        if Path(name).suffix not in ALLOWED_SUFFIXES:
+            raise BundleError(
+                f"{folder / name} does not belong in a bundle: {Path(name).suffix or 'no'} files are "
+                "refused (pickles and code can run on load). Package the run again."
+            )
+
+
+def _check_config(path: Path, keys: tuple[str, ...]) -> None:
+    config = _read_json(path)
+    for name in REFUSED_CONFIG:
+        if config.get(name) is not None:
+            raise BundleError(f"{path}: key '{name}' can load foreign code and is refused.")
+    if config.get("problem_type") != "multi_label_classification":
+        raise BundleError(f"{path}: problem_type is {config.get('problem_type')!r}, not multi_label_classification.")
+    if config.get("id2label") != {str(number): key for number, key in enumerate(keys)}:
+        raise BundleError(f"{path}: id2label does not match labels.json. Package the run again.")
+
+
+def _thresholds(path: Path, entries: list[dict[str, Any]]) -> tuple[float, ...]:
+    values = []
+    for entry in entries:
+        value = entry.get("threshold")
+        if not isinstance(value, int | float) or not math.isfinite(value) or not 0 < value < 1:
+            raise BundleError(f"{path}: threshold of '{entry.get('key')}' is {value!r}, not between 0 and 1.")
+        values.append(float(value))
+    return tuple(values)
+
+
+def read_contract(folder: Path | str) -> Contract:
+    """Verify a bundle's files, label order and configuration, and return its contract.
+
+    Raises:
+        BundleError: a file is missing, changed, added or unsafe, or the label set is another one;
+            the message names the file and what to do.
+    """
+    folder = Path(folder)
+    try:
+        manifest = verify_folder(folder, KIND)
+    except FolderError as error:
+        raise BundleError(str(error)) from error
+    _check_files(folder, set(manifest["files"]))
+    path = folder / "labels.json"
+    document = _read_json(path)
+    if document.get("schema") != SCHEMA:
+        raise BundleError(f"{path}: schema {document.get('schema')!r}; this version reads {SCHEMA}.")
+    keys = tuple(entry.get("key") for entry in document["labels"])
+    if keys != KEYS:
+        raise BundleError(f"{path}: labels are {keys}, this version knows {KEYS}. Install the version that made it.")
+    _check_config(folder / "config.json", keys)
+    golden = _read_json(folder / "golden.json")
+    if not isinstance(golden, list) or not golden:
+        raise BundleError(f"{folder / 'golden.json'} holds no sentences. Package the run again.")
+    return Contract(
+        keys=keys,
+        thresholds=_thresholds(path, document["labels"]),
+        max_length=int(document["max_length"]),
+        codebook_version=str(document["codebook_version"]),
+        golden=tuple(golden),
+        sha256=manifest["files"][ONNX]["sha256"],
+    )

@@ -1,0 +1,133 @@
+"""Text clean-up and sentence spans, the same for training and for inference.
+
+Offsets are Python string indices (Unicode code points) into the text as it was given.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.errors import DataError
+
+MAX_ARTICLE = 1_000_000  # characters; far above any article, far below what makes a splitter slow
+MAX_RUN = 20_000  # characters between two line ends that the splitter is given at once
+
+# Zero-width characters, byte-order mark, soft hyphen, and marks that change the writing direction.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_SPACE = re.compile(r"\s+")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\n(?![^\S\n]*[a-zà-ÿ])")
+
+
+def clean(text: str) -> str:
+    """The form of a sentence that the model reads: NFC, no invisible or control marks, single spaces.
+
+    >>> clean("Dat\\u00a0zei   hij\\u200b.")
+    'Dat zei hij.'
+    """
+    text = unicodedata.normalize("NFC", text)
+    return _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+
+
+@cache
+def _titles() -> frozenset[str]:
+    """Dutch titles and abbreviations after which a sentence goes on (data file, one a line)."""
+    lines = resources.files("strijdtaal").joinpath("abbreviations.txt").read_text("utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+@cache
+def _tokenizer() -> Any:
+    from syntok.tokenizer import Tokenizer
+
+    return Tokenizer(emit_hyphen_or_underscore_sep=True, replace_not_contraction=False)
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    """Spans between hard breaks: a blank line, or a line end before anything but a lower-case letter."""
+    start = 0
+    for match in _PARAGRAPH.finditer(text):
+        yield start, match.start()
+        start = match.end()
+    yield start, len(text)
+
+
+def _syntok_spans(text: str) -> list[tuple[int, int]]:
+    from syntok import segmenter
+
+    # The old Dutch low quotes ,,...'' confuse the splitter; same length, so that offsets hold.
+    plain = text.replace(",,", ' "').replace("''", '" ')
+    spans = []
+    for sentence in segmenter.split(_tokenizer().tokenize(plain)):
+        first, last = sentence[0], sentence[-1]
+        start, end = first.offset, last.offset + len(last.value)
+        start -= text[start - 1 : start + 1] == ",,"  # the quote stands for both commas
+        end += text[end - 1 : end + 1] == "''"
+        spans.append((start, end))
+    return spans
+
+
+def _merge_after_titles(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged:
+            before = text[merged[-1][0] : merged[-1][1]].rsplit(None, 1)
+            if before and before[-1].strip("(\"'“‘„").lower() in _titles():
+                merged[-1] = (merged[-1][0], end)
+                continue
+        merged.append((start, end))
+    return merged
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Split an article into sentences: (start, end) offsets into ``text``, in order, no overlap.
+
+    The core is syntok (MIT); sentences cut after a Dutch title or abbreviation ("dr.", "bijv.") are
+    joined again. Paragraph breaks always end a sentence, so that headings do not run on.
+
+    Raises:
+        DataError: the text is longer than ``MAX_ARTICLE`` characters.
+    """
+    if len(text) > MAX_ARTICLE:
+        raise DataError(
+            f"The text has {len(text):,} characters; at most {MAX_ARTICLE:,} are split at once. "
+            "Give one article at a time."
+        )
+    result = []
+    for start, end in _paragraphs(text):
+        for offset in range(start, end, MAX_RUN):
+            part = text[offset : min(offset + MAX_RUN, end)]
+            if not clean(part):
+                continue
+            for first, last in _merge_after_titles(part, _syntok_spans(part)):
+                if clean(part[first:last]):
+                    result.append((offset + first, offset + last))
+    return result
+
+
+def read_text(path: Path) -> str:
+    """Read an article file as UTF-8 (a byte-order mark is accepted).
+
+    Raises:
+        DataError: the file is missing, empty, or not UTF-8 (byte named).
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8: byte {raw[error.start]:#04x} at position {error.start}. "
+            "Save it as UTF-8 (for example: iconv -f cp1252 -t utf-8)."
+        ) from error
+    if not clean(text):
+        raise DataError(f"{path} is empty. Give a file with at least one sentence.")
+    return text

@@ -1,0 +1,86 @@
+"""``python -m training``: fine-tune a classifier, or pretrain an encoder. Run it from the project's root."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from strijdtaal.errors import StrijdtaalError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (
+        ("finetune", "train a classifier on annotated sentences -> runs/<name>/"),
+        ("pretrain", "train an encoder on plain text -> <output>/<name>/model/"),
+        ("splits", "print the table of splits that a config gives, without training"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see configs/")
+        command.add_argument("override", nargs="*", metavar="key=value", help="for example train.seed=2")
+    return parser
+
+
+def _finetune(config_path: Path, overrides: list[str]) -> None:
+    from strijdtaal.errors import UsageError
+
+    from training.settings import load_run_config
+
+    config = load_run_config(config_path, overrides)
+    if config.folder.exists():
+        raise UsageError(f"{config.folder} exists already. Choose another name=..., or remove it.")
+    from training.finetune import finetune
+
+    folder = finetune(config)
+    sys.stdout.write(f"Run finished: {folder}\nNext: python -m eval score {folder}\n")
+
+
+def _pretrain(config_path: Path, overrides: list[str]) -> None:
+    from training.pretrain.config import load_pretrain_config
+
+    config = load_pretrain_config(config_path, overrides)
+    from training.pretrain.run import pretrain
+
+    sys.stdout.write(f"Encoder: {pretrain(config)}\n")
+
+
+def _splits(config_path: Path, overrides: list[str]) -> None:
+    from training.settings import load_run_config
+
+    config = load_run_config(config_path, overrides)
+    from training.dataset import load_corpus
+    from training.splits import counts_table
+
+    corpus = load_corpus(config.data)
+    sys.stdout.write(
+        f"{counts_table(corpus.splits)}\ndata {corpus.data_fingerprint}\nsplit {corpus.split_fingerprint}\n"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code (0, or the one of the error)."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its report of a fresh head is no news
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    command = {"finetune": _finetune, "pretrain": _pretrain, "splits": _splits}[arguments.command]
+    try:
+        command(arguments.config, arguments.override)
+    except StrijdtaalError as error:
+        sys.stderr.write(f"training: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("training: interrupted; nothing was left behind.\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

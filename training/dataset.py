@@ -1,0 +1,108 @@
+"""Records -> label vectors -> ``datasets.DatasetDict`` with explicit features, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.errors import DataError
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
+from strijdtaal.text import clean
+
+from training.config import ROOT
+from training.records import Record, find_files, fingerprint, read_records
+from training.settings import DataSection
+from training.splits import leaks, split_records
+
+HELD_OUT = "held_out"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Records by split (train, validation, test and, if given, held_out), and their fingerprints."""
+
+    splits: dict[str, list[Record]]
+    data_fingerprint: str
+    split_fingerprint: str
+
+    def document(self) -> dict[str, Any]:
+        """What a run stores of its data: fingerprints, counts, and the ids of each split."""
+        return {
+            "codebook_version": CODEBOOK_VERSION,
+            "labels": list(KEYS),
+            "data_fingerprint": self.data_fingerprint,
+            "split_fingerprint": self.split_fingerprint,
+            "counts": {name: _count(records) for name, records in self.splits.items()},
+            "ids": {name: [record.id for record in records] for name, records in self.splits.items()},
+        }
+
+
+def _count(records: Sequence[Record]) -> dict[str, int]:
+    counts = {key: sum(key in record.labels for record in records) for key in KEYS}
+    none = sum(not record.labels for record in records)
+    articles = len({record.article for record in records})
+    return {"sentences": len(records), "articles": articles, **counts, "none": none}
+
+
+def _split_fingerprint(splits: Mapping[str, Sequence[Record]]) -> str:
+    listing = {name: sorted(record.id for record in records) for name, records in splits.items()}
+    return hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
+
+
+def resolve(path: Path) -> Path:
+    """A path from a config: as given if absolute or present here, else below the project's root."""
+    return path if path.is_absolute() or path.exists() else ROOT / path
+
+
+def load_corpus(section: DataSection) -> Corpus:
+    """Read, validate and split the annotations that a config names.
+
+    Raises:
+        DataError: any fault in the files, too little data, or held-out sentences that are also in the
+            data to train on.
+    """
+    records = read_records(find_files([resolve(path) for path in section.files]))
+    held_out = read_records([resolve(path) for path in section.held_out])
+    found = leaks(held_out, records)
+    if found:
+        pairs = "; ".join(f"{one} ~ {other}" for one, other in found[:5])
+        raise DataError(f"{len(found)} held-out sentences are also in data.files: {pairs}. Remove them from one side.")
+    shares = {
+        "train": 1 - section.validation - section.test,
+        "validation": section.validation,
+        "test": section.test,
+    }
+    splits = split_records(records, shares, section.seed)
+    if held_out:
+        splits[HELD_OUT] = held_out
+    return Corpus(splits, fingerprint([*records, *held_out]), _split_fingerprint(splits))
+
+
+def to_dataset_dict(corpus: Corpus) -> Any:
+    """The corpus as a ``datasets.DatasetDict``.
+
+    Features: ``id``, ``article``, ``text`` (cleaned) as strings and ``labels`` as a fixed-length list
+    of float32 in the order of ``strijdtaal.labels.KEYS``.
+    """
+    from datasets import Dataset, DatasetDict, Features, List, Value
+
+    features = Features(
+        {
+            "id": Value("string"),
+            "article": Value("string"),
+            "text": Value("string"),
+            "labels": List(Value("float32"), length=len(KEYS)),
+        }
+    )
+
+    def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+        return [
+            {"id": r.id, "article": r.article, "text": clean(r.text), "labels": to_vector(r.labels)}
+            for r in records
+        ]
+
+    return DatasetDict({name: Dataset.from_list(rows(part), features=features) for name, part in corpus.splits.items()})

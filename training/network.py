@@ -1,0 +1,106 @@
+"""Encoder name -> tokenizer and multi-label classifier with the project's label names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.errors import UsageError
+from strijdtaal.labels import ID2LABEL, KEYS, LABEL2ID
+
+from training.dataset import resolve
+from training.settings import NetworkSection
+
+# Names under which the architectures of transformers keep dropout rates of hidden states and classifier.
+DROPOUT_KEYS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "cls_dropout",
+    "pooler_dropout",
+    "mlp_dropout",
+    "embedding_dropout",
+    "attention_dropout",
+)
+
+
+def _source(section: NetworkSection) -> dict[str, Any]:
+    """Arguments for ``from_pretrained``: a local folder, or a hub id with a pinned revision."""
+    path = resolve(Path(section.encoder))
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UsageError(f"network.encoder: {path} has no config.json; it is not a model folder.")
+        return {"pretrained_model_name_or_path": str(path), "local_files_only": True}
+    if section.encoder.startswith((".", "/", "models/", "runs/")):
+        raise UsageError(f"network.encoder: the folder {section.encoder} does not exist. Check the path.")
+    if not section.revision:
+        raise UsageError(
+            f"network.encoder '{section.encoder}' is a hub id, or a folder that does not exist. For a hub id "
+            "set network.revision to the 40 hex digits of a commit, so that the run can be repeated."
+        )
+    return {"pretrained_model_name_or_path": section.encoder, "revision": section.revision}
+
+
+def load_tokenizer(section: NetworkSection) -> Any:
+    """The encoder's own fast tokenizer.
+
+    Raises:
+        UsageError: it cannot be found, or has no fast form (the bundle needs ``tokenizer.json``).
+    """
+    from transformers import AutoTokenizer
+
+    source = _source(section)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**source, use_fast=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"network.encoder '{section.encoder}': no tokenizer could be loaded: {error}") from error
+    if not tokenizer.is_fast:
+        raise UsageError(f"network.encoder '{section.encoder}' has no fast tokenizer (tokenizer.json).")
+    if tokenizer.pad_token_id is None:
+        raise UsageError(f"network.encoder '{section.encoder}': the tokenizer has no padding token.")
+    ids = tokenizer("a")["input_ids"]
+    if len(ids) < 2 or ids[0] not in tokenizer.all_special_ids:
+        raise UsageError(
+            f"network.encoder '{section.encoder}': the tokenizer adds no classification token. "
+            "Its post-processor is missing; a classifier would read the first word instead."
+        )
+    return tokenizer
+
+
+def load_network(section: NetworkSection) -> Any:
+    """The encoder with a fresh multi-label head: ``len(KEYS)`` logits, sigmoid, named labels.
+
+    Raises:
+        UsageError: the encoder cannot be loaded, or its positions are fewer than ``max_length``.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    source = _source(section)
+    try:
+        config = AutoConfig.from_pretrained(
+            **source,
+            num_labels=len(KEYS),
+            id2label=ID2LABEL,
+            label2id=LABEL2ID,
+            problem_type="multi_label_classification",
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        raise UsageError(f"network.encoder '{section.encoder}': {error}") from error
+    for key in DROPOUT_KEYS:
+        if hasattr(config, key):
+            setattr(config, key, section.dropout)
+    positions = getattr(config, "max_position_embeddings", None) or section.max_length
+    if section.max_length > positions:
+        raise UsageError(f"network.max_length is {section.max_length}; {section.encoder} has {positions} positions.")
+    del source["pretrained_model_name_or_path"]
+    model = AutoModelForSequenceClassification.from_pretrained(
+        str(resolve(Path(section.encoder))) if "local_files_only" in source else section.encoder,
+        **source,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    return model

@@ -1,0 +1,1 @@
+"""Pretraining of a small Dutch BERT on plain text (masked language modelling)."""

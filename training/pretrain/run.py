@@ -1,0 +1,319 @@
+"""The pretraining run: corpus -> tokenizer -> packed rows -> training loop -> model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from strijdtaal.errors import TrainingError, UsageError
+from strijdtaal.folder import write_folder
+from tqdm import tqdm
+
+from training.config import dump_config
+from training.pretrain import checkpoint
+from training.pretrain.config import PretrainConfig
+from training.pretrain.corpus import PackedFile, RowStream, encode_file, read_lines
+from training.pretrain.initialise import initialise
+from training.pretrain.objective import Objective, mask_rows, word_bags
+from training.pretrain.tokenizer import SPECIAL, train_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it goes into a checkpoint."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float = math.nan  # running mean of the masked-token loss, nats
+    sentence_loss: float = math.nan
+
+
+def _tokenizer(config: PretrainConfig, folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    path = folder / "tokenizer"
+    if config.network.init_from:
+        return AutoTokenizer.from_pretrained(config.network.init_from)
+    if not path.exists():
+        log.info("Training the tokenizer on %s", config.corpus.files[0].name)
+        section = config.tokenizer
+        tokenizer = train_tokenizer(
+            read_lines(config.corpus.files[0]),
+            section.vocab_size,
+            section.limit_alphabet,
+            section.min_frequency,
+            config.network.max_position_embeddings,
+        )
+        with write_folder(path, "tokenizer") as work:
+            tokenizer.save_pretrained(work)
+    return AutoTokenizer.from_pretrained(path)
+
+
+def _pack(config: PretrainConfig, folder: Path, tokenizer: Any) -> list[PackedFile]:
+    """Encode every corpus file once; a finished ``packed`` folder is used again."""
+    packed = folder / "packed"
+    if not packed.exists():
+        with write_folder(packed, "packed corpus") as work:
+            for number, path in enumerate(tqdm(config.corpus.files, desc="encoding", unit="file")):
+                encode_file(path, tokenizer, work / f"{number:03d}")
+    lengths = sorted(config.train.lengths)
+    return [
+        PackedFile(packed / f"{n:03d}", lengths, tokenizer.cls_token_id, tokenizer.sep_token_id)
+        for n in range(len(config.corpus.files))
+    ]
+
+
+def _model(config: PretrainConfig, tokenizer: Any, files: list[PackedFile]) -> Any:
+    from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM
+
+    network = config.network
+    torch.manual_seed(config.train.seed)
+    if network.init_from:
+        return AutoModelForMaskedLM.from_pretrained(network.init_from)
+    model = BertForMaskedLM(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=network.hidden_size,
+            num_hidden_layers=network.num_hidden_layers,
+            num_attention_heads=network.num_attention_heads,
+            intermediate_size=network.intermediate_size,
+            max_position_embeddings=network.max_position_embeddings,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    if config.init.structured:
+        log.info("Structured initialisation from co-occurrence counts")
+        init = config.init
+        ids = np.asarray(files[0].ids[: init.init_tokens])
+        initialise(model, ids, init.position_dims, init.window, tokenizer.all_special_ids, config.train.seed)
+    return model
+
+
+def _optimisers(objective: Objective, config: PretrainConfig) -> list[Any]:
+    """Muon on the hidden matrices (torch's own), AdamW on embeddings, heads, biases and norms."""
+    hidden, rest = [], []
+    for name, parameter in objective.named_parameters():
+        matrix = parameter.dim() == 2 and ".encoder.layer." in name
+        (hidden if matrix else rest).append(parameter)
+    section = config.train
+    muon = torch.optim.Muon(
+        hidden, lr=section.muon_lr, momentum=0.95, nesterov=True, weight_decay=section.weight_decay
+    )
+    adam = torch.optim.AdamW(rest, lr=section.adam_lr, betas=(0.9, 0.98), weight_decay=section.weight_decay)
+    for optimiser in (muon, adam):
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return [muon, adam]
+
+
+def rate(done: float, warmup: float, constant_until: float) -> float:
+    """Learning-rate factor at ``done`` (share of the budget): warm-up, constant, linear to 0."""
+    if done < warmup:
+        return max(done / warmup, 1e-3)
+    if done <= constant_until:
+        return 1.0
+    return max(0.0, (1 - done) / (1 - constant_until))
+
+
+class Pretraining:
+    """One run: holds model, optimisers, streams and progress; ``train`` runs it to the budget's end."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self.config = config
+        self.folder = config.output / config.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if config.train.threads:
+            torch.set_num_threads(config.train.threads)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tokenizer = _tokenizer(config, self.folder)
+        files = _pack(config, self.folder, self.tokenizer)
+        weights = config.corpus.weights or [1.0] * len(files)
+        self.streams = {
+            n: RowStream(files, weights, n, config.corpus.held_out, config.train.seed)
+            for n in config.train.lengths
+        }
+        self.counted = self._counted_words(files)
+        model = _model(config, self.tokenizer, files)
+        self.objective = Objective(model, config.objective.sentence_weight).to(self.device)
+        self.optimisers = _optimisers(self.objective, config)
+        self.progress = Progress()
+        size = sum(len(file.ids) for file in files)
+        keyed = config.model_dump(mode="json", exclude={"output": True, "train": {"threads", "minutes", "tokens"}})
+        text = json.dumps([keyed, size], sort_keys=True)
+        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
+
+    def _counted_words(self, files: list[PackedFile]) -> Any:
+        counts = np.zeros(len(self.tokenizer), dtype=np.int64)
+        for file in files:
+            counts += np.bincount(file.ids[:5_000_000], minlength=len(counts))
+        counted = np.ones(len(counts), dtype=bool)
+        counted[np.argsort(-counts)[: self.config.objective.sentence_skip_frequent]] = False
+        counted[self.tokenizer.all_special_ids] = False
+        return counted
+
+    def done(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        section = self.config.train
+        if section.tokens:
+            return min(1.0, self.progress.tokens / section.tokens)
+        return min(1.0, self.progress.seconds / 60 / section.minutes)
+
+    def resume(self) -> None:
+        """Take up the newest whole checkpoint, if there is one."""
+        path = checkpoint.newest(self.folder / "checkpoints", log.warning)
+        if path is None:
+            return
+        state = checkpoint.restore(path, self.objective, self.optimisers, self.fingerprint)
+        self.progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        log.info("Taken up from %s after %s tokens", path.name, f"{self.progress.tokens:,}")
+
+    def _length_at(self, step: int) -> int:
+        lengths = sorted(self.config.train.lengths)
+        shares = np.array([self.config.train.lengths[n] for n in lengths])
+        generator = np.random.default_rng([self.config.train.seed, 7, step])
+        return int(generator.choice(lengths, p=shares / shares.sum()))
+
+    def _drawn(self, length: int, step: int) -> int:
+        """Rows of ``length`` used before ``step``; kept by counting, recounted after a resume."""
+        if not hasattr(self, "_counts"):
+            self._counts = dict.fromkeys(self.config.train.lengths, 0)
+            for earlier in range(step):
+                self._counts[self._length_at(earlier)] += 1
+        return self._counts[length] * (self.config.train.tokens_per_batch // length)
+
+    def _losses(self, rows: Any, seed: list[int], forward: Any) -> tuple[Any, Any]:
+        objective, size = self.config.objective, len(self.tokenizer)
+        inputs = mask_rows(
+            rows, objective.mask_fraction, self.tokenizer.mask_token_id, size, len(SPECIAL), seed
+        )
+        bags = word_bags(rows, size, self.counted)
+        tensors = [tensor.to(self.device) for tensor in (*inputs, bags)]
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            return forward(*tensors)  # type: ignore[no-any-return]
+
+    def _step(self, forward: Any) -> int:
+        step, section = self.progress.step, self.config.train
+        length = self._length_at(step)
+        drawn = self._drawn(length, step)
+        rows = self.streams[length].batch(drawn, section.tokens_per_batch // length)
+        self._counts[length] += 1
+        masked, sentence = self._losses(rows, [section.seed, step], forward)
+        total = masked + self.config.objective.sentence_weight * sentence
+        if not torch.isfinite(total):
+            raise TrainingError(
+                f"Step {step}: the loss is not finite. The last checkpoint is whole; "
+                "lower train.muon_lr or train.adam_lr and start again under another name."
+            )
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), section.clip)
+        factor = rate(self.done(), section.warmup, section.constant_until)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * factor
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self._note(float(masked), float(sentence), rows.size)
+        return int(rows.size)
+
+    def _note(self, masked: float, sentence: float, tokens: int) -> None:
+        progress = self.progress
+        keep = 0.98 if progress.step > 50 else 0.9
+        first = math.isnan(progress.loss)
+        progress.loss = masked if first else keep * progress.loss + (1 - keep) * masked
+        progress.sentence_loss = sentence if first else keep * progress.sentence_loss + (1 - keep) * sentence
+        progress.step += 1
+        progress.tokens += tokens
+
+    def save(self) -> Path:
+        """Write a checkpoint and return its folder."""
+        state = {**vars(self.progress), "fingerprint": self.fingerprint}
+        return checkpoint.save(self.folder / "checkpoints", self.objective, self.optimisers, state)
+
+    @torch.no_grad()
+    def held_out_loss(self, rows: int = 512) -> float:
+        """Mean masked-token loss in nats on rows never trained on (weighted by tokens)."""
+        self.objective.eval()
+        losses, sizes = [], []
+        for length, stream in self.streams.items():
+            kept = stream.held_out_rows(rows)
+            for start in range(0, len(kept), 32):
+                part = kept[start : start + 32]
+                losses.append(float(self._losses(part, [11, length, start], self.objective)[0]))
+                sizes.append(part.size)
+        self.objective.train()
+        return float(np.average(losses, weights=sizes))
+
+    def train(self) -> None:
+        """Train until the budget is spent, with checkpoints on the way."""
+        self.objective.train()
+        forward: Any = torch.compile(self.objective, dynamic=False) if self.config.train.compile else self.objective
+        last_save = before = time.monotonic()
+        with tqdm(total=100, unit="%", bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
+            while self.done() < 1:
+                tokens = self._step(forward)
+                now = time.monotonic()
+                self.progress.seconds += now - before
+                self._show(bar, tokens / (now - before))
+                before = now
+                if now - last_save > 60 * self.config.train.checkpoint_minutes:
+                    self.save()
+                    last_save = before = time.monotonic()
+        self.save()
+
+    def _show(self, bar: Any, speed: float) -> None:
+        progress, done = self.progress, self.done()
+        left = progress.seconds / max(done, 1e-6) * (1 - done) / 60
+        bar.n = 100 * done
+        bar.set_description_str(
+            f"step {progress.step} loss {progress.loss:.3f} [CLS] {progress.sentence_loss:.3f} "
+            f"{progress.tokens / 1e6:.1f} M tokens {speed:,.0f}/s {left:.0f} min left",
+            refresh=progress.step % 10 == 0,
+        )
+
+    def finish(self) -> Path:
+        """Write the plain model folder (16-bit weights, tokenizer, figures) and return its path."""
+        target = self.folder / "model"
+        loss = self.held_out_loss()
+        with write_folder(target, "pretrained encoder") as work:
+            model = self.objective.model
+            model.to(torch.bfloat16).save_pretrained(work)
+            self.tokenizer.save_pretrained(work)
+            figures = {
+                "held_out_loss_nats": round(loss, 4),
+                "tokens_seen": self.progress.tokens,
+                "minutes": round(self.progress.seconds / 60, 1),
+                "steps": self.progress.step,
+                "torch": torch.__version__,
+                "device": str(self.device),
+            }
+            (work / "pretraining.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            (work / "pretraining.yaml").write_text(dump_config(self.config), encoding="utf-8")
+        log.info("Held-out loss %.3f nats; model in %s", loss, target)
+        return target
+
+
+def pretrain(config: PretrainConfig) -> Path:
+    """Run (or take up) a pretraining and return the finished model folder."""
+    missing = [str(path) for path in config.corpus.files if not path.is_file()]
+    if missing:
+        raise UsageError(f"corpus.files: not found: {', '.join(missing)}.")
+    target = config.output / config.name / "model"
+    if target.exists():
+        raise UsageError(f"{target} exists already. Choose another name, or remove it.")
+    run = Pretraining(config)
+    run.resume()
+    run.train()
+    return run.finish()

@@ -1,0 +1,102 @@
+"""The run folder: what a fine-tuning leaves behind, and the reader that trusts it only when whole.
+
+    config.yaml  data.json  environment.json  metrics.json  model/  run.json  manifest.json
+
+Evaluation adds ``predictions/``, ``report/`` and ``bundle/`` beside them later.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.errors import UsageError
+from strijdtaal.folder import FolderError, verify_folder
+
+from training.config import ROOT
+from training.settings import RunConfig, load_run_config
+
+KIND = "strijdtaal run"
+ADDED = ("predictions", "report", "bundle")
+LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "scikit-learn", "evaluate", "accelerate", "numpy")
+
+
+def commit() -> str:
+    """The commit of the working tree, with ``+changes`` when it is not clean; '' outside git."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head + ("+changes" if dirty else "")
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for ``environment.json``."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "commit": commit(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "versions": versions,
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Readable JSON with a final line end."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, verified against its manifest."""
+
+    folder: Path
+    config: RunConfig
+    data: dict[str, Any]
+    metrics: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, as its folder is called."""
+        return self.folder.name
+
+    @property
+    def threshold(self) -> float:
+        """The shared decision threshold that the run settled on."""
+        return float(self.metrics["threshold"])
+
+
+def open_run(folder: Path | str) -> Run:
+    """Read a finished run.
+
+    Raises:
+        UsageError: the folder is not a run, is unfinished, or was changed after it was made.
+    """
+    folder = Path(folder)
+    try:
+        verify_folder(folder, KIND, added=ADDED)
+    except FolderError as error:
+        raise UsageError(str(error)) from error
+    return Run(
+        folder=folder,
+        config=load_run_config(folder / "config.yaml", []),
+        data=json.loads((folder / "data.json").read_text(encoding="utf-8")),
+        metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
+    )
