@@ -1,0 +1,86 @@
+"""``python -m eval``: score a run, report on it, package it. Run it from the project's root."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from strijdtaal.errors import StrijdtaalError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m eval", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    score = commands.add_parser("score", help="predictions of a run and of the baselines -> RUN/predictions/")
+    score.add_argument("run", type=Path, metavar="RUN")
+    score.add_argument("--data", type=Path, metavar="JSONL", help="score the model on another annotated file")
+    score.add_argument("--out", type=Path, metavar="PARQUET", help="where its predictions go (with --data)")
+    report = commands.add_parser("report", help="tables and page -> RUN/report/")
+    report.add_argument("run", type=Path, metavar="RUN")
+    package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
+    package.add_argument("run", type=Path, metavar="RUN")
+    package.add_argument("--out", type=Path, metavar="FOLDER")
+    parity = commands.add_parser("parity", help="one bundle through every loader: largest difference")
+    parity.add_argument("bundle", type=Path, metavar="BUNDLE")
+    return parser
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    from strijdtaal.errors import UsageError
+
+    if (arguments.data is None) != (arguments.out is None):
+        raise UsageError("--data and --out go together.")
+    from eval.score import score_file, score_run
+
+    if arguments.data is None:
+        target = score_run(arguments.run)
+    else:
+        target = score_file(arguments.run, arguments.data, arguments.out)
+    sys.stdout.write(f"Predictions: {target}\n")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from eval.report import table, write_report
+
+    target, report = write_report(arguments.run)
+    for split in report["results"]:
+        sys.stdout.write(f"{split}\n{table(report, split)}\n\n")
+    sys.stdout.write(f"Report: {target / 'report.html'}\n")
+
+
+def _package(arguments: argparse.Namespace) -> None:
+    from eval.package import package
+
+    sys.stdout.write(f"Bundle: {package(arguments.run, arguments.out)}\n")
+
+
+def _parity(arguments: argparse.Namespace) -> None:
+    from eval.parity import parity
+
+    for name, difference in parity(arguments.bundle).items():
+        sys.stdout.write(f"{name:45s} {difference:.1e}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code (0, or the one of the error)."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    command = {"score": _score, "report": _report, "package": _package, "parity": _parity}[arguments.command]
+    try:
+        command(arguments)
+    except StrijdtaalError as error:
+        sys.stderr.write(f"eval: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

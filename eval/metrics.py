@@ -1,0 +1,165 @@
+"""Metrics as ``evaluate.Metric`` modules, over scikit-learn's formulas; no network, no cache files.
+
+Inputs of the decision metrics are 0/1 rows, one value a label in the order of
+``strijdtaal.labels.KEYS``; of ``AveragePrecision`` the predictions are probabilities. They can be
+joined with ``evaluate.combine``. A value that is undefined (a label that never occurs) is NaN, which
+the report prints as n/a; it is never a silent 0.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn import metrics as sk
+from strijdtaal.labels import KEYS
+
+_CITATION = "Pedregosa et al. 2011, Scikit-learn: Machine Learning in Python, JMLR 12."
+_INPUTS = "predictions, references: rows of 0/1, one value a label."
+
+
+class _Decisions(evaluate.Metric):
+    """Common part of the metrics on 0/1 rows."""
+
+    definition = ""
+    value = "int64"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(keep_in_memory=True, **options)
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features(
+            {
+                "predictions": datasets.List(datasets.Value(self.value)),
+                "references": datasets.List(datasets.Value("int64")),
+            }
+        )
+        return evaluate.MetricInfo(
+            description=self.definition, citation=_CITATION, inputs_description=_INPUTS, features=features
+        )
+
+
+def _f1(references: Any, predictions: Any, average: str | None) -> Any:
+    return sk.f1_score(np.asarray(references), np.asarray(predictions), average=average, zero_division=np.nan)
+
+
+class MacroF1(_Decisions):
+    """Mean over the labels of F1 = 2 P R / (P + R); a label neither occurring nor predicted is left out.
+
+    >>> MacroF1().compute(predictions=[[1, 0, 0, 0], [0, 1, 0, 0]], references=[[1, 0, 0, 0], [1, 1, 0, 0]])
+    {'macro_f1': 0.8333333333333333}
+    """
+
+    definition = "Unweighted mean of the F1 of each label."
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        each = _f1(references, predictions, None)
+        return {"macro_f1": float(np.nanmean(each)) if np.isfinite(each).any() else math.nan}
+
+
+class MicroF1(_Decisions):
+    """F1 over all decisions of all labels together.
+
+    >>> MicroF1().compute(predictions=[[1, 0, 0, 0], [0, 1, 0, 0]], references=[[1, 0, 0, 0], [1, 1, 0, 0]])
+    {'micro_f1': 0.8}
+    """
+
+    definition = "F1 over the pooled decisions of all labels."
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"micro_f1": float(_f1(references, predictions, "micro"))}
+
+
+class ExactMatch(_Decisions):
+    """Share of sentences whose whole set of labels is right (scikit-learn: accuracy, subset accuracy).
+
+    >>> ExactMatch().compute(predictions=[[1, 0, 0, 0], [0, 1, 0, 0]], references=[[1, 0, 0, 0], [1, 1, 0, 0]])
+    {'exact_match': 0.5}
+    """
+
+    definition = "Share of sentences with exactly the right set of labels."
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"exact_match": float(sk.accuracy_score(np.asarray(references), np.asarray(predictions)))}
+
+
+class LabelScores(_Decisions):
+    """Precision, recall, F1, gold and predicted counts of each label.
+
+    >>> scores = LabelScores().compute(predictions=[[1, 0, 0, 0]], references=[[1, 1, 0, 0]])
+    >>> scores["threat"]["f1"], scores["support"]["recall"], scores["support"]["gold"]
+    (1.0, 0.0, 1)
+    """
+
+    definition = "Precision, recall and F1 of each label, with counts."
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, dict[str, float]]:
+        gold, decided = np.asarray(references), np.asarray(predictions)
+        options: dict[str, Any] = {"average": None, "zero_division": np.nan}
+        precision = sk.precision_score(gold, decided, **options)
+        recall = sk.recall_score(gold, decided, **options)
+        f1 = _f1(gold, decided, None)
+        return {
+            key: {
+                "precision": float(precision[column]),
+                "recall": float(recall[column]),
+                "f1": float(f1[column]),
+                "gold": int(gold[:, column].sum()),
+                "predicted": int(decided[:, column].sum()),
+            }
+            for column, key in enumerate(KEYS)
+        }
+
+
+class AveragePrecision(_Decisions):
+    """Average precision of each label, and their mean; predictions are probabilities, no threshold.
+
+    >>> result = AveragePrecision().compute(
+    ...     predictions=[[0.9, 0.1, 0.0, 0.0], [0.2, 0.7, 0.0, 0.0]], references=[[1, 0, 0, 0], [0, 1, 0, 0]])
+    >>> result["average_precision"]["threat"], result["macro_average_precision"]
+    (1.0, 1.0)
+    """
+
+    definition = "Area under the precision-recall curve as the sum of (R_n - R_n-1) P_n."
+    value = "float64"
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+        gold, scores = np.asarray(references), np.asarray(predictions)
+        each = {}
+        for column, key in enumerate(KEYS):
+            occurs = bool(gold[:, column].any())
+            each[key] = float(sk.average_precision_score(gold[:, column], scores[:, column])) if occurs else math.nan
+        known = [value for value in each.values() if not math.isnan(value)]
+        return {
+            "average_precision": each,
+            "macro_average_precision": float(np.mean(known)) if known else math.nan,
+        }
+
+
+def decision_metrics() -> list[evaluate.Metric]:
+    """The metrics on 0/1 rows, in the order of the report."""
+    return [MacroF1(), MicroF1(), ExactMatch(), LabelScores()]
+
+
+def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
+    """All metrics of one system on one split, as plain values."""
+    references = np.asarray(gold).astype(int).tolist()
+    result: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=sk.__dict__.get("UndefinedMetricWarning", UserWarning))
+        for metric in decision_metrics():
+            value = metric.compute(predictions=np.asarray(decided).tolist(), references=references)
+            if isinstance(metric, LabelScores):
+                result["labels"] = value
+            else:
+                result |= value
+        precision = AveragePrecision().compute(predictions=np.asarray(probabilities).tolist(), references=references)
+    for key, value in precision["average_precision"].items():
+        result["labels"][key]["average_precision"] = value
+    result["macro_average_precision"] = precision["macro_average_precision"]
+    result["sentences"] = len(references)
+    return result

@@ -1,0 +1,126 @@
+"""Packaging: a run -> a bundle that proves itself, or a refusal."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strijdtaal.bundle import KIND, ONNX, labels_document
+from strijdtaal.classifier import Classifier
+from strijdtaal.errors import BundleError, DataError
+from strijdtaal.folder import sha256_of, write_folder
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS
+from strijdtaal.text import clean
+from training.run import Run, commit, open_run, write_json
+
+from eval.card import model_card
+from eval.export import export_onnx
+from eval.predictions import Predictions, read_predictions
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-5  # largest difference in probability between torch and ONNX Runtime
+GOLDEN = 24  # sentences from the validation split, besides the edge cases
+
+# Written for the project: what texts from the wild do to tokenizers.
+EDGE_CASES = (
+    "",
+    "Ja.",
+    "Terugtrekking",
+    "«Wij zullen dit niet onbeantwoord laten», zei de generaal — en hij zweeg.",
+    "De regering in Kyïv, gesteund door de EU, eist om 18.00 uur een staakt-het-vuren 🕊️!",
+    "Curaçao, Córdoba, Đà Nẵng en Łódź: ‘coördinatie’ van ‘geïmproviseerde’ hulp à € 1.250.000,-",
+    "wapenstilstandsonderhandelingenwerkgroepvoorzitter " * 3,
+    "De colonne trok verder, " * 60,
+)
+
+
+def golden_texts(validation: Predictions) -> list[str]:
+    """Edge cases and an even choice from the validation split, the same for the same run."""
+    places = np.linspace(0, len(validation.texts) - 1, min(GOLDEN, len(validation.texts))).astype(int)
+    return [*EDGE_CASES, *(validation.texts[place] for place in places)]
+
+
+def _golden(run: Run, model: Any, tokenizer: Any, texts: list[str]) -> list[dict[str, Any]]:
+    """Token ids and torch's probabilities, each sentence alone."""
+    import torch
+
+    entries = []
+    for text in texts:
+        ids = tokenizer(clean(text), truncation=True, max_length=run.config.network.max_length)["input_ids"]
+        with torch.inference_mode():
+            logits = model(input_ids=torch.tensor([ids])).logits[0].double()
+        values = torch.sigmoid(logits).tolist()
+        if not all(np.isfinite(values)):
+            raise BundleError(f"{run.folder}: the model gives values that are not finite. Train again.")
+        entries.append({"text": text, "input_ids": ids, "probabilities": dict(zip(KEYS, values, strict=True))})
+    return entries
+
+
+def _prove(bundle: Path) -> float:
+    """Load the finished bundle as an application does; torch and ONNX Runtime must agree."""
+    difference = Classifier.load(bundle).verify_golden()
+    if difference > TOLERANCE:
+        raise BundleError(
+            f"torch and ONNX Runtime differ by {difference:.2g} in probability on the golden sentences "
+            f"(allowed {TOLERANCE:g}). No bundle was made."
+        )
+    return difference
+
+
+def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    source, length = run.folder / "model", run.config.network.max_length
+    model = AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.model_max_length = length
+    model.save_pretrained(work)
+    tokenizer.save_pretrained(work)
+    log.info("Exporting to ONNX")
+    metadata = {"labels": ",".join(KEYS), "codebook_version": CODEBOOK_VERSION, "threshold": str(run.threshold)}
+    metadata["tokenizer_sha256"] = sha256_of(work / "tokenizer.json")
+    export_onnx(model, tokenizer, work / ONNX, metadata)
+    write_json(work / "labels.json", labels_document([run.threshold] * len(KEYS), length))
+    write_json(work / "golden.json", _golden(run, model, tokenizer, golden_texts(validation)))
+    (work / "README.md").write_text(model_card(run, test), encoding="utf-8")
+    (work / "run.yaml").write_text((run.folder / "config.yaml").read_text("utf-8"), encoding="utf-8")
+
+
+def package(folder: Path | str, out: Path | None = None) -> Path:
+    """Make a bundle from a scored run, at ``<run>/bundle`` unless ``out`` is given.
+
+    Raises:
+        UsageError: the run is not whole. DataError: it was not scored.
+        BundleError: torch and ONNX Runtime differ by more than ``TOLERANCE``; nothing is left behind.
+    """
+    run = open_run(folder)
+    files = {name: run.folder / "predictions" / f"encoder-{name}.parquet" for name in ("validation", "test")}
+    if not all(path.is_file() for path in files.values()):
+        raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
+    validation, test = (read_predictions(files[name]) for name in ("validation", "test"))
+    target = out or run.folder / "bundle"
+    about = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
+    with write_folder(target.with_name(f".{target.name}-proof"), KIND, **about) as work:
+        _write(work, run, validation, test)
+    proof = target.with_name(f".{target.name}-proof")
+    return _move_when_proved(proof, target)
+
+
+def _move_when_proved(proof: Path, target: Path) -> Path:
+    import os
+    import shutil
+
+    try:
+        difference = _prove(proof)
+        if target.exists():
+            raise BundleError(f"{target} exists already. Remove it, or choose another --out.")
+        os.replace(proof, target)
+    except BaseException:
+        shutil.rmtree(proof, ignore_errors=True)
+        raise
+    log.info("torch and ONNX Runtime differ by at most %.1e in probability", difference)
+    return target

@@ -1,0 +1,135 @@
+"""Predictions: the parquet file in which every system, ours or another, states what it says of a split.
+
+Columns: ``id``, ``article``, ``text`` (string), ``gold`` (list of label keys), ``logits`` (list of float,
+may be null for systems without), ``probabilities`` (list of float); one value a label, in the order of
+``strijdtaal.labels.KEYS``. The schema's metadata holds a JSON object under ``strijdtaal`` with
+``system``, ``split``, ``labels``, ``codebook_version`` and ``threshold``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from strijdtaal.errors import DataError
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
+
+METADATA = b"strijdtaal"
+COLUMNS = ("id", "article", "text", "gold", "logits", "probabilities")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one system says of one split.
+
+    ``gold`` and ``probabilities`` have shape (sentences, labels); ``logits`` too, or is None.
+    """
+
+    system: str
+    split: str
+    threshold: float
+    ids: list[str]
+    articles: list[str]
+    texts: list[str]
+    gold: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    logits: NDArray[np.float64] | None = None
+
+    @property
+    def decided(self) -> NDArray[np.int64]:
+        """Decisions at the threshold: 0/1, shape (sentences, labels)."""
+        return (self.probabilities >= self.threshold).astype(np.int64)
+
+
+def write_predictions(path: Path, item: Predictions) -> None:
+    """Write a parquet file as described at the head of this module."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {
+        "system": item.system,
+        "split": item.split,
+        "labels": list(KEYS),
+        "codebook_version": CODEBOOK_VERSION,
+        "threshold": item.threshold,
+    }
+    gold = [[key for key, value in zip(KEYS, row, strict=True) if value] for row in item.gold]
+    logits = [None] * len(item.ids) if item.logits is None else item.logits.tolist()
+    numbers = pa.list_(pa.float64())
+    schema = pa.schema(
+        [(name, pa.string()) for name in COLUMNS[:3]]
+        + [("gold", pa.list_(pa.string())), ("logits", numbers), ("probabilities", numbers)],
+        metadata={METADATA: json.dumps(about)},
+    )
+    columns = [item.ids, item.articles, item.texts, gold, logits, item.probabilities.tolist()]
+    table = pa.table(dict(zip(COLUMNS, columns, strict=True)), schema=schema)
+    pq.write_table(table, path, compression="zstd")
+
+
+def _matrix(path: Path, name: str, rows: list[Any]) -> NDArray[np.float64]:
+    for number, row in enumerate(rows):
+        if row is None or len(row) != len(KEYS):
+            raise DataError(f"{path}, row {number}: {name} must hold {len(KEYS)} numbers, found {row!r}.")
+    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(KEYS))
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise DataError(f"{path}, row {bad[0][0]}: {name} holds a value that is not finite. Score the system again.")
+    return values
+
+
+def _about(path: Path, schema: Any) -> dict[str, Any]:
+    raw = (schema.metadata or {}).get(METADATA)
+    if raw is None:
+        raise DataError(f"{path} has no 'strijdtaal' metadata (system, split, labels, threshold); see eval/predictions.py.")
+    about: dict[str, Any] = json.loads(raw)
+    if about.get("labels") != list(KEYS):
+        raise DataError(f"{path}: labels are {about.get('labels')}, this version knows {list(KEYS)} in that order.")
+    if about.get("codebook_version") != CODEBOOK_VERSION:
+        raise DataError(
+            f"{path}: codebook {about.get('codebook_version')}, this version has {CODEBOOK_VERSION}; "
+            "scores of two codebooks are not comparable."
+        )
+    return about
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read and check a predictions file.
+
+    Raises:
+        DataError: the file is missing or damaged, lacks a column, has no rows, duplicate ids, another
+            label order or codebook, values that are not finite, or probabilities outside 0 to 1.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"Cannot read predictions {path}: {error}. Score the system again.") from error
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path} lacks columns: {', '.join(missing)}; see eval/predictions.py.")
+    about = _about(path, table.schema)
+    data = {name: table.column(name).to_pylist() for name in COLUMNS}
+    if not data["id"]:
+        raise DataError(f"{path} holds no sentences.")
+    if len(set(data["id"])) != len(data["id"]):
+        raise DataError(f"{path} holds an id twice. Give each sentence one row.")
+    probabilities = _matrix(path, "probabilities", data["probabilities"])
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise DataError(f"{path}: probabilities must lie between 0 and 1.")
+    return Predictions(
+        system=str(about["system"]),
+        split=str(about["split"]),
+        threshold=float(about["threshold"]),
+        ids=data["id"],
+        articles=data["article"],
+        texts=data["text"],
+        gold=np.array([to_vector(labels) for labels in data["gold"]]),
+        probabilities=probabilities,
+        logits=None if data["logits"][0] is None else _matrix(path, "logits", data["logits"]),
+    )

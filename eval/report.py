@@ -1,0 +1,156 @@
+"""The report of a run: every system on every split, with intervals -> report.json and one-file report.html."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strijdtaal.errors import DataError
+from strijdtaal.folder import write_folder
+from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
+from training.run import Run, open_run, write_json
+
+from eval.bootstrap import DRAWS, f1_intervals
+from eval.metrics import score
+from eval.predictions import Predictions, read_predictions
+
+KIND = "report"
+SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
+NAMES = {
+    "majority": "majority (no label)",
+    "keywords": "keyword rule",
+    "tfidf": "TF-IDF + logistic regression",
+    "encoder": "fine-tuned encoder",
+}
+SHOWN_SENTENCES = 1500  # of the test split, in the page's browser
+
+
+def _plain(value: Any) -> Any:
+    """NaN becomes None, so that the JSON is valid and nothing undefined looks like a number."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def evaluate_predictions(item: Predictions) -> dict[str, Any]:
+    """All metrics of one system on one split, with 95% intervals of F1."""
+    result = score(item.gold, item.decided, item.probabilities)
+    macro, each = f1_intervals(item.articles, item.gold, item.decided)
+    result["macro_f1_interval"] = macro
+    for key, interval in zip(KEYS, each, strict=True):
+        result["labels"][key]["f1_interval"] = interval
+    result |= {"threshold": item.threshold, "articles": len(set(item.articles))}
+    plain: dict[str, Any] = _plain(result)
+    return plain
+
+
+def read_all(folder: Path) -> dict[str, dict[str, Predictions]]:
+    """Predictions by split and system, in the report's order; the same ids in every system of a split.
+
+    Raises:
+        DataError: a file is missing or wrong, or two systems speak of different sentences.
+    """
+    found: dict[str, dict[str, Predictions]] = {}
+    for split in ("validation", "test", "held_out"):
+        for system in SYSTEMS:
+            path = folder / f"{system}-{split}.parquet"
+            if path.is_file():
+                found.setdefault(split, {})[system] = read_predictions(path)
+    if "encoder" not in found.get("test", {}):
+        raise DataError(f"{folder} holds no predictions of the test split. First: python -m eval score RUN")
+    for split, systems in found.items():
+        first = next(iter(systems.values()))
+        for system, item in systems.items():
+            if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
+                raise DataError(f"{folder}: {system} and {first.system} differ in the sentences of {split}. Score again.")
+    return found
+
+
+def _sentences(systems: dict[str, Predictions], limit: int) -> list[dict[str, Any]]:
+    item = systems["encoder"]
+    rows = []
+    for number in range(min(len(item.ids), limit)):
+        gold, said = from_vector(item.gold[number]), from_vector(item.decided[number])
+        rows.append(
+            {
+                "id": item.ids[number],
+                "text": item.texts[number],
+                "gold": gold,
+                "said": said,
+                "right": gold == said,
+                "probabilities": dict(zip(KEYS, item.probabilities[number].round(4).tolist(), strict=True)),
+            }
+        )
+    return rows
+
+
+def build(run: Run) -> dict[str, Any]:
+    """The report as plain values: run, data, results by split and system."""
+    found = read_all(run.folder / "predictions")
+    return {
+        "run": run.name,
+        "codebook_version": CODEBOOK_VERSION,
+        "labels": list(KEYS),
+        "data_fingerprint": run.data["data_fingerprint"],
+        "split_fingerprint": run.data["split_fingerprint"],
+        "counts": run.data["counts"],
+        "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
+        "threshold_chosen_on": "validation",
+        "best_epoch": run.metrics["best_epoch"],
+        "epochs": _plain(run.metrics["epochs"]),
+        "results": {
+            split: {system: evaluate_predictions(item) for system, item in systems.items()}
+            for split, systems in found.items()
+        },
+        "sentences": {
+            split: _sentences(found[split], SHOWN_SENTENCES) for split in ("held_out", "test") if split in found
+        },
+    }
+
+
+def table(report: dict[str, Any], split: str) -> str:
+    """A table for the terminal: one row a system."""
+    rows: list[Sequence[str]] = [["system", "macro-F1", "95% interval", "micro-F1", "exact", *KEYS]]
+    for system, result in report["results"][split].items():
+        low, high = result["macro_f1_interval"]
+        interval = "n/a" if low is None else f"{low:.3f}-{high:.3f}"
+        cells = [_figure(result[name]) for name in ("macro_f1", "micro_f1", "exact_match")]
+        labels = [_figure(result["labels"][key]["f1"]) for key in KEYS]
+        rows.append([NAMES[system], cells[0], interval, *cells[1:], *labels])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _figure(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def _html(report: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["figure"] = _figure
+    return environment.get_template("report.html.j2").render(report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
+
+
+def write_report(folder: Path | str) -> tuple[Path, dict[str, Any]]:
+    """Write ``report/`` into a scored run: report.json and report.html.
+
+    Raises:
+        UsageError: the run is not whole. DataError: it was not scored, or the predictions are faulty.
+    """
+    run = open_run(folder)
+    report = build(run)
+    target = run.folder / "report"
+    with write_folder(target, KIND) as work:
+        write_json(work / "report.json", {key: value for key, value in report.items() if key != "sentences"})
+        (work / "report.html").write_text(_html(report), encoding="utf-8")
+    return target, report

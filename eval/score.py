@@ -1,0 +1,152 @@
+"""Scoring: a run's model and the baselines state their predictions on every split of the run's data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from strijdtaal.classifier import sigmoid
+from strijdtaal.errors import DataError, UsageError
+from strijdtaal.folder import write_folder
+from strijdtaal.labels import to_vector
+from strijdtaal.text import clean
+from training.dataset import Corpus, load_corpus
+from training.finetune import best_shared_threshold
+from training.records import Record, read_records
+from training.run import Run, open_run
+
+from eval.baselines import Tfidf, keyword_probabilities, majority_probabilities
+from eval.predictions import Predictions, write_predictions
+
+log = logging.getLogger(__name__)
+
+KIND = "predictions"
+ENCODER = "encoder"
+SCORED = ("validation", "test", "held_out")
+
+
+def torch_logits(run: Run, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Logits of a run's model in torch, fp32, shape (len(texts), labels); progress on standard error."""
+    import torch
+    from tqdm import tqdm
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(run.folder / "model", dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(run.folder / "model")
+    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    result = np.empty((len(texts), model.config.num_labels))
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(order), 64), desc="scoring", unit="batch", leave=False):
+            chunk = order[start : start + 64]
+            inputs = tokenizer(
+                [texts[number] for number in chunk],
+                truncation=True,
+                max_length=run.config.network.max_length,
+                padding=True,
+                return_tensors="pt",
+            )
+            result[chunk] = model(**inputs).logits.double().numpy()
+    if not np.isfinite(result).all():
+        raise UsageError(f"The model of {run.folder} gives values that are not finite. Train it again.")
+    return result
+
+
+def _gold(records: Sequence[Record]) -> NDArray[np.float64]:
+    return np.array([to_vector(record.labels) for record in records])
+
+
+def _predictions(
+    system: str, split: str, threshold: float, records: Sequence[Record], probabilities: Any, logits: Any = None
+) -> Predictions:
+    return Predictions(
+        system=system,
+        split=split,
+        threshold=threshold,
+        ids=[record.id for record in records],
+        articles=[record.article for record in records],
+        texts=[record.text for record in records],
+        gold=_gold(records),
+        probabilities=probabilities,
+        logits=logits,
+    )
+
+
+def _texts(records: Sequence[Record]) -> list[str]:
+    return [clean(record.text) for record in records]
+
+
+def _corpus_of(run: Run) -> Corpus:
+    corpus = load_corpus(run.config.data)
+    for name in ("data_fingerprint", "split_fingerprint"):
+        if getattr(corpus, name) != run.data[name]:
+            raise DataError(
+                f"{run.folder}: the annotations changed since the run ({name} differs). "
+                "Train again, or restore the annotations, so that test sentences stay unseen."
+            )
+    return corpus
+
+
+def _baselines(corpus: Corpus, splits: Sequence[str]) -> list[Predictions]:
+    train, validation = corpus.splits["train"], corpus.splits["validation"]
+    model = Tfidf().fit(_texts(train), _gold(train))
+    threshold, _ = best_shared_threshold(_logit(model.probabilities(_texts(validation))), _gold(validation))
+    result = []
+    for split in splits:
+        records = corpus.splits[split]
+        texts = _texts(records)
+        shares = majority_probabilities(_gold(train), len(records))
+        result += [
+            _predictions("majority", split, 0.5, records, shares),
+            _predictions("keywords", split, 0.5, records, keyword_probabilities(texts)),
+            _predictions("tfidf", split, threshold, records, model.probabilities(texts)),
+        ]
+    return result
+
+
+def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    bounded = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
+
+def score_run(folder: Path | str) -> Path:
+    """Write ``predictions/<system>-<split>.parquet`` into a run, for the model and the baselines.
+
+    Raises:
+        UsageError: the run is not whole. DataError: its annotations have changed since.
+        FolderError: it has predictions already.
+    """
+    run = open_run(folder)
+    corpus = _corpus_of(run)
+    splits = [name for name in SCORED if name in corpus.splits]
+    target = run.folder / "predictions"
+    with write_folder(target, KIND) as work:
+        log.info("Fitting the baselines")
+        items = _baselines(corpus, splits)
+        for split in splits:
+            records = corpus.splits[split]
+            logits = torch_logits(run, _texts(records))
+            items.append(_predictions(ENCODER, split, run.threshold, records, sigmoid(logits), logits))
+        for item in items:
+            write_predictions(work / f"{item.system}-{item.split}.parquet", item)
+    return target
+
+
+def score_file(folder: Path | str, data: Path, out: Path) -> Path:
+    """Predictions of a run's model on another annotated JSONL file (never for choosing anything).
+
+    Extra fields that are not part of a record, such as ``before``, are refused like everywhere else.
+    """
+    run = open_run(folder)
+    records = read_records([data])
+    if out.exists():
+        raise UsageError(f"{out} exists already. Remove it, or choose another name.")
+    logits = torch_logits(run, _texts(records))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    write_predictions(part, _predictions(run.name, data.stem, run.threshold, records, sigmoid(logits), logits))
+    part.replace(out)
+    return out
