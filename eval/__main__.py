@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from strijdtaal.errors import StrijdtaalError
+from training.console import run_command
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,18 +66,8 @@ def _parity(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     command = {"score": _score, "report": _report, "package": _package, "parity": _parity}[arguments.command]
-    try:
-        command(arguments)
-    except StrijdtaalError as error:
-        sys.stderr.write(f"eval: {error}\n")
-        return error.exit_code
-    return 0
+    return run_command("eval", lambda: command(arguments))
 
 
 if __name__ == "__main__":

@@ -8,22 +8,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from strijdtaal.labels import KEYS
 
-# What a person would grep for. Stems, lower case; a label is given when one of its patterns is found.
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    "threat": (r"\bdreig", r"\bbedreig", r"waarschuw", r"ultimatum", r"vergeld", r"terugsla", r"\bwraak"),
-    "support": (
-        r"\bsteun", r"\bondersteun", r"gesteund", r"\bhulp", r"\bhelp", r"\bgeholpen", r"wapenlever", r"bondgeno", r"bijstand",
-    ),
+# What a person would grep for: stems, lower case; a label is given where its pattern is found.
+KEYWORDS: dict[str, str] = {
+    "threat": r"\bdreig|\bbedreig|waarschuw|ultimatum|vergeld|terugsla|\bwraak",
+    "support": r"\bsteun|ondersteun|gesteund|\bhulp|\bhelp|\bgeholpen|wapenlever|bondgeno|bijstand",
     "retreat": (
-        r"terugtrek", r"teruggetrok", r"\btrek\w* .*\bterug\b", r"\btrok\w* .*\bterug\b", r"aftocht", r"\bverlat", r"\bverlaat",
-        r"\bverliet", r"vertrek", r"vertrok", r"verdreven", r"verdrijv", r"capitul",
+        r"terugtrek|terugtrok|teruggetrok|\btrek\w* .*\bterug\b|\btrok\w* .*\bterug\b|aftocht|\bverlat|\bverlaat"
+        r"|\bverliet|vertrek|vertrok|verdreven|verdrijv|capitul"
     ),
-    "ceasefire_call": (r"wapenstilstand", r"staakt[- ]het[- ]vuren", r"\bbestand", r"roep\w* .*\bop\b", r"riep\w* .*\bop\b", r"oproep", r"opgeroepen"),
-}  # fmt: skip
+    "ceasefire_call": (
+        r"wapenstilstand|staakt[- ]het[- ]vuren|\bbestand|roep\w* .*\bop\b|riep\w* .*\bop\b|oproep|opgeroepen"
+    ),
+}
 
-_RULES = [re.compile("|".join(KEYWORDS[key])) for key in KEYS]
+_RULES = [re.compile(KEYWORDS[key]) for key in KEYS]
 
 
 def keyword_probabilities(texts: Sequence[str]) -> NDArray[np.float64]:

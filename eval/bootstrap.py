@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 1000
+FEWEST_ARTICLES = 10  # below this, drawing articles says nothing of other articles
 
 
 def article_counts(
@@ -43,10 +44,14 @@ def f1_intervals(
 ) -> tuple[tuple[float, float], list[tuple[float, float]]]:
     """95% percentile intervals of macro-F1 and of each label's F1.
 
-    Returns (nan, nan) where a value is undefined in more than half of the draws.
+    Returns (nan, nan) where a value is undefined in more than half of the draws, and for all values
+    when there are fewer than ``FEWEST_ARTICLES`` articles.
     """
     counts = article_counts(articles, gold, decided)
     number = len(counts)
+    if number < FEWEST_ARTICLES:
+        undefined = (float("nan"), float("nan"))
+        return undefined, [undefined] * gold.shape[1]
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
     each = f1_of_counts(np.einsum("da,acl->dcl", weights, counts))

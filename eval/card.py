@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from strijdtaal.labels import CODEBOOK_VERSION, KEYS, LABELS
-from training.run import Run
-
 from eval.bootstrap import f1_intervals
 from eval.metrics import score
 from eval.predictions import Predictions
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, LABELS
+from training.run import Run
 
 _HEAD = """---
 language: nl
@@ -85,7 +84,10 @@ def model_card(run: Run, test: Predictions) -> str:
     for key, (low, high) in zip(KEYS, each, strict=True):
         entry = result["labels"][key]
         cells = [_number(entry[name]) for name in ("precision", "recall", "average_precision")]
-        rows.append(f"| {key} | {_number(entry['f1'])} | {_number(low)} - {_number(high)} | {' | '.join(cells)} | {entry['gold']} |")
+        rows.append(
+            f"| {key} | {_number(entry['f1'])} | {_number(low)} - {_number(high)} | "
+            f"{' | '.join(cells)} | {entry['gold']} |"
+        )
     labels = "\n".join(f"| `{x.key}` | {x.dutch} | {x.english} | {run.threshold:.2f} |" for x in LABELS)
     counts = run.data["counts"]
     revision = f" at `{run.config.network.revision}`" if run.config.network.revision else ""

@@ -16,6 +16,7 @@ import datasets
 import evaluate
 import numpy as np
 from sklearn import metrics as sk
+
 from strijdtaal.labels import KEYS
 
 _CITATION = "Pedregosa et al. 2011, Scikit-learn: Machine Learning in Python, JMLR 12."

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from eval.card import model_card
+from eval.export import export_onnx
+from eval.predictions import Predictions, read_predictions
 from strijdtaal.bundle import KIND, ONNX, labels_document
 from strijdtaal.classifier import Classifier
 from strijdtaal.errors import BundleError, DataError
@@ -14,10 +20,6 @@ from strijdtaal.folder import sha256_of, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS
 from strijdtaal.text import clean
 from training.run import Run, commit, open_run, write_json
-
-from eval.card import model_card
-from eval.export import export_onnx
-from eval.predictions import Predictions, read_predictions
 
 log = logging.getLogger(__name__)
 
@@ -101,26 +103,17 @@ def package(folder: Path | str, out: Path | None = None) -> Path:
     files = {name: run.folder / "predictions" / f"encoder-{name}.parquet" for name in ("validation", "test")}
     if not all(path.is_file() for path in files.values()):
         raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
-    validation, test = (read_predictions(files[name]) for name in ("validation", "test"))
     target = out or run.folder / "bundle"
+    if target.exists():
+        raise BundleError(f"{target} exists already. Remove it, or choose another --out.")
+    validation, test = (read_predictions(files[name]) for name in ("validation", "test"))
     about = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
-    with write_folder(target.with_name(f".{target.name}-proof"), KIND, **about) as work:
-        _write(work, run, validation, test)
-    proof = target.with_name(f".{target.name}-proof")
-    return _move_when_proved(proof, target)
-
-
-def _move_when_proved(proof: Path, target: Path) -> Path:
-    import os
-    import shutil
-
-    try:
-        difference = _prove(proof)
-        if target.exists():
-            raise BundleError(f"{target} exists already. Remove it, or choose another --out.")
-        os.replace(proof, target)
-    except BaseException:
-        shutil.rmtree(proof, ignore_errors=True)
-        raise
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=run.folder.parent) as aside:
+        bundle = Path(aside) / target.name
+        with write_folder(bundle, KIND, **about) as work:
+            _write(work, run, validation, test)
+        difference = _prove(bundle)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(bundle, target)
     log.info("torch and ONNX Runtime differ by at most %.1e in probability", difference)
     return target

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from strijdtaal.classifier import Classifier
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean

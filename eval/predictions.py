@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from strijdtaal.errors import DataError
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 
@@ -84,7 +85,9 @@ def _matrix(path: Path, name: str, rows: list[Any]) -> NDArray[np.float64]:
 def _about(path: Path, schema: Any) -> dict[str, Any]:
     raw = (schema.metadata or {}).get(METADATA)
     if raw is None:
-        raise DataError(f"{path} has no 'strijdtaal' metadata (system, split, labels, threshold); see eval/predictions.py.")
+        raise DataError(
+            f"{path} has no 'strijdtaal' metadata (system, split, labels, threshold); see eval/predictions.py."
+        )
     about: dict[str, Any] = json.loads(raw)
     if about.get("labels") != list(KEYS):
         raise DataError(f"{path}: labels are {about.get('labels')}, this version knows {list(KEYS)} in that order.")

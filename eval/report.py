@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from strijdtaal.errors import DataError
-from strijdtaal.folder import write_folder
-from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
-from training.run import Run, open_run, write_json
 
 from eval.bootstrap import DRAWS, f1_intervals
 from eval.metrics import score
 from eval.predictions import Predictions, read_predictions
+from strijdtaal.errors import DataError
+from strijdtaal.folder import write_folder
+from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
+from training.run import Run, open_run, write_json
 
 KIND = "report"
 SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
@@ -69,7 +69,9 @@ def read_all(folder: Path) -> dict[str, dict[str, Predictions]]:
         first = next(iter(systems.values()))
         for system, item in systems.items():
             if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
-                raise DataError(f"{folder}: {system} and {first.system} differ in the sentences of {split}. Score again.")
+                raise DataError(
+                    f"{folder}: {system} and {first.system} differ in the sentences of {split}. Score again."
+                )
     return found
 
 
@@ -125,7 +127,9 @@ def table(report: dict[str, Any], split: str) -> str:
         labels = [_figure(result["labels"][key]["f1"]) for key in KEYS]
         rows.append([NAMES[system], cells[0], interval, *cells[1:], *labels])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _figure(value: float | None) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eval.baselines import Tfidf, keyword_probabilities, majority_probabilities
+from eval.predictions import Predictions, write_predictions
 from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import write_folder
@@ -18,9 +21,6 @@ from training.dataset import Corpus, load_corpus
 from training.finetune import best_shared_threshold
 from training.records import Record, read_records
 from training.run import Run, open_run
-
-from eval.baselines import Tfidf, keyword_probabilities, majority_probabilities
-from eval.predictions import Predictions, write_predictions
 
 log = logging.getLogger(__name__)
 

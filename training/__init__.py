@@ -1,0 +1,1 @@
+"""Training: annotations, splits, fine-tuning, pretraining. Run from a clone: ``python -m training``."""

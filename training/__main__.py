@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from strijdtaal.errors import StrijdtaalError
+from training.console import run_command
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,7 +26,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _finetune(config_path: Path, overrides: list[str]) -> None:
     from strijdtaal.errors import UsageError
-
     from training.settings import load_run_config
 
     config = load_run_config(config_path, overrides)
@@ -65,21 +62,8 @@ def _splits(config_path: Path, overrides: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its report of a fresh head is no news
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     command = {"finetune": _finetune, "pretrain": _pretrain, "splits": _splits}[arguments.command]
-    try:
-        command(arguments.config, arguments.override)
-    except StrijdtaalError as error:
-        sys.stderr.write(f"training: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("training: interrupted; nothing was left behind.\n")
-        return 130
-    return 0
+    return run_command("training", lambda: command(arguments.config, arguments.override))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+
 from strijdtaal.errors import UsageError, nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +34,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
                 None, None, "aliases (*name) are not allowed in a config", event.start_mark
             )
@@ -48,9 +49,7 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"key {key!r} is not text; write it in quotes", key_node.start_mark
                 )
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' stands twice", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", key_node.start_mark)
             seen.add(key)
         return {str(key): value for key, value in super().construct_mapping(node, deep=deep).items()}
 
@@ -115,10 +114,15 @@ def _apply_overrides(tree: Tree, overrides: list[str]) -> Tree:
         if not separator or not key:
             raise UsageError(f"'{item}' is not an override. Write section.key=value, e.g. train.seed=2.")
         value: Any = _parse_yaml(raw, f"The value of {key}") if raw else ""
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        tree = _merge(tree, value)
+        tree = _assign(tree, key.split("."), value)
     return tree
+
+
+def _assign(tree: Tree, parts: list[str], value: Any) -> Tree:
+    """A copy of ``tree`` with the value at a dotted key replaced as a whole."""
+    first, *rest = parts
+    below = tree.get(first)
+    return {**tree, first: _assign(below if isinstance(below, dict) else {}, rest, value) if rest else value}
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -143,7 +147,8 @@ def _explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
         elif fault["type"] == "missing":
             lines.append(f"  {key}: missing. See configs/default.yaml for what it means.")
         else:
-            lines.append(f"  {key}: {fault['msg']} (found {str(fault['input'])[:80]!r}).")
+            found = "" if isinstance(fault["input"], dict) else f" (found {str(fault['input'])[:80]!r})"
+            lines.append(f"  {key}: {fault['msg'].removeprefix('Value error, ')}{found}.")
     count = len(lines)
     return f"{where} has {count} fault{'s' if count > 1 else ''}:\n" + "\n".join(lines)
 

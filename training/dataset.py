@@ -12,7 +12,6 @@ from typing import Any
 from strijdtaal.errors import DataError
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 from strijdtaal.text import clean
-
 from training.config import ROOT
 from training.records import Record, find_files, fingerprint, read_records
 from training.settings import DataSection
@@ -101,8 +100,7 @@ def to_dataset_dict(corpus: Corpus) -> Any:
 
     def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
         return [
-            {"id": r.id, "article": r.article, "text": clean(r.text), "labels": to_vector(r.labels)}
-            for r in records
+            {"id": r.id, "article": r.article, "text": clean(r.text), "labels": to_vector(r.labels)} for r in records
         ]
 
     return DatasetDict({name: Dataset.from_list(rows(part), features=features) for name, part in corpus.splits.items()})

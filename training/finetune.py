@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from strijdtaal.errors import TrainingError
-from strijdtaal.folder import write_folder
-from strijdtaal.labels import CODEBOOK_VERSION, KEYS
 from transformers import (
     DataCollatorWithPadding,
     ProgressCallback,
@@ -23,6 +20,9 @@ from transformers import (
     set_seed,
 )
 
+from strijdtaal.errors import TrainingError
+from strijdtaal.folder import write_folder
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS
 from training.config import dump_config
 from training.dataset import Corpus, load_corpus, to_dataset_dict
 from training.network import load_network, load_tokenizer
@@ -78,6 +78,7 @@ def validation_metrics(prediction: Any) -> dict[str, float]:
 def best_shared_threshold(logits: Any, gold: Any) -> tuple[float, float]:
     """The one threshold for all labels with the highest macro-F1; ties go to the one nearest 0.5."""
     from sklearn.metrics import f1_score
+
     from strijdtaal.classifier import sigmoid
 
     probabilities = sigmoid(np.asarray(logits))
@@ -176,7 +177,9 @@ def _metrics(config: RunConfig, trainer: Trainer, data: Any) -> dict[str, Any]:
     if config.decision.threshold != "validation":
         threshold = float(config.decision.threshold)
         score = float("nan")
-    silent = [key for column, key in enumerate(KEYS) if not (logits[:, column] >= math.log(threshold / (1 - threshold))).any()]
+    silent = [
+        key for column, key in enumerate(KEYS) if not (logits[:, column] >= math.log(threshold / (1 - threshold))).any()
+    ]
     if silent:
         log.warning("On validation no sentence reaches the threshold for: %s", ", ".join(silent))
     history = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
@@ -214,7 +217,12 @@ def finetune(config: RunConfig) -> Path:
         UsageError, DataError, TrainingError, FolderError: nothing is left behind in any of these cases.
     """
     corpus = load_corpus(config.data)
-    log.info("Data %s, split %s\n%s", corpus.data_fingerprint[:12], corpus.split_fingerprint[:12], counts_table(corpus.splits))
+    log.info(
+        "Data %s, split %s\n%s",
+        corpus.data_fingerprint[:12],
+        corpus.split_fingerprint[:12],
+        counts_table(corpus.splits),
+    )
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
     with write_folder(config.folder, KIND, codebook_version=CODEBOOK_VERSION) as work:

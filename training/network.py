@@ -7,7 +7,6 @@ from typing import Any
 
 from strijdtaal.errors import UsageError
 from strijdtaal.labels import ID2LABEL, KEYS, LABEL2ID
-
 from training.dataset import resolve
 from training.settings import NetworkSection
 
@@ -94,13 +93,6 @@ def load_network(section: NetworkSection) -> Any:
     positions = getattr(config, "max_position_embeddings", None) or section.max_length
     if section.max_length > positions:
         raise UsageError(f"network.max_length is {section.max_length}; {section.encoder} has {positions} positions.")
-    del source["pretrained_model_name_or_path"]
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(resolve(Path(section.encoder))) if "local_files_only" in source else section.encoder,
-        **source,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=False,
+    return AutoModelForSequenceClassification.from_pretrained(
+        **source, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
     )
-    return model

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
 from strijdtaal.errors import DataError, nearest
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean

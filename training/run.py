@@ -17,7 +17,6 @@ from typing import Any
 
 from strijdtaal.errors import UsageError
 from strijdtaal.folder import FolderError, verify_folder
-
 from training.config import ROOT
 from training.settings import RunConfig, load_run_config
 
@@ -43,7 +42,7 @@ def commit() -> str:
 
 def environment() -> dict[str, Any]:
     """Versions and machine, for ``environment.json``."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in LIBRARIES:
         try:
             versions[name] = metadata.version(name)

@@ -6,12 +6,12 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
-
 from training.records import Record
 
 SHINGLE = 5  # words
@@ -30,6 +30,15 @@ def shingles(text: str) -> frozenset[int]:
     )
 
 
+def _candidates(members: list[int], sets: list[frozenset[int]]) -> Iterator[tuple[int, int]]:
+    """Pairs that share one shingle; of a very common one only texts equal to the first that has it."""
+    if len(members) <= COMMON:
+        yield from combinations(members, 2)
+        return
+    first, *others = members
+    yield from ((first, other) for other in others if sets[other] == sets[first])
+
+
 def near_duplicates(records: Sequence[Record]) -> list[tuple[int, int, float]]:
     """Pairs of sentences (positions) of different articles with shingle Jaccard above the bound.
 
@@ -42,14 +51,8 @@ def near_duplicates(records: Sequence[Record]) -> list[tuple[int, int, float]]:
             index[shingle].append(number)
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for members in index.values():
-        if len(members) > COMMON:
-            members = members[:1] + [m for m in members[1:] if sets[m] == sets[members[0]]]
-            for other in members[1:]:
-                shared[members[0], other] += 1
-            continue
-        for place, first in enumerate(members):
-            for second in members[place + 1 :]:
-                shared[first, second] += 1
+        for pair in _candidates(members, sets):
+            shared[pair] += 1
     pairs = []
     for (first, second), count in sorted(shared.items()):
         if records[first].article == records[second].article:
@@ -105,7 +108,9 @@ def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: 
     need = {name: [share * value for value in total] for name, share in shares.items()}
     order = list(range(len(parts)))
     random.Random(seed).shuffle(order)
-    order.sort(key=lambda number: -max((c / t for c, t in zip(tables[number][:-2], total, strict=False) if t), default=0))
+    order.sort(
+        key=lambda number: -max((c / t for c, t in zip(tables[number][:-2], total, strict=False) if t), default=0)
+    )
     result: dict[str, list[int]] = {name: [] for name in shares}
     for number in order:
         table = tables[number]
@@ -113,9 +118,7 @@ def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: 
         def gain(name: str, table: list[float] = table) -> float:
             """How far the split is behind, as a share of its target, weighted by what this group holds."""
             columns = zip(need[name], table, total, strict=True)
-            return sum(
-                lacking / (shares[name] * whole) * count / whole for lacking, count, whole in columns if whole
-            )
+            return sum(lacking / (shares[name] * whole) * count / whole for lacking, count, whole in columns if whole)
 
         best = max(shares, key=lambda name: (gain(name), name))
         result[best].extend(parts[number])

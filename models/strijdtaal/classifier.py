@@ -86,9 +86,7 @@ class Classifier:
         options.log_severity_level = 3
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            session = onnxruntime.InferenceSession(
-                str(folder / ONNX), options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(str(folder / ONNX), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # both libraries raise bare Exception subclasses
             raise BundleError(f"{folder} cannot be loaded: {error}. Package the run again.") from error
         tokenizer.no_padding()
@@ -107,7 +105,9 @@ class Classifier:
         texts = [entry["text"] for entry in golden]
         for entry, ids in zip(golden, self._encode(texts), strict=True):
             if ids != entry["input_ids"]:
-                raise BundleError(f"Golden sentence {entry['text'][:40]!r}: other token ids. Check tokenizers' version.")
+                raise BundleError(
+                    f"Golden sentence {entry['text'][:40]!r}: other token ids. Check tokenizers' version."
+                )
         expected = np.array([[entry["probabilities"][key] for key in self.contract.keys] for entry in golden])
         difference = float(np.max(np.abs(self.probabilities(texts) - expected)))
         if not difference <= GOLDEN_TOLERANCE:
@@ -174,9 +174,7 @@ class Classifier:
         if not spans:
             return []
         rows = self.probabilities([text[start:end] for start, end in spans])
-        return [
-            self._decide(text[start:end], row, start, end) for (start, end), row in zip(spans, rows, strict=True)
-        ]
+        return [self._decide(text[start:end], row, start, end) for (start, end), row in zip(spans, rows, strict=True)]
 
     def _decide(
         self, text: str, row: NDArray[np.float64], start: int | None = None, end: int | None = None

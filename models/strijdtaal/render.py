@@ -23,7 +23,9 @@ def as_text(predictions: list[Prediction], width: int = 100) -> str:
     for number, item in enumerate(predictions, 1):
         figures = "  ".join(f"{key} {100 * item.probabilities[key]:3.0f}%" for key in KEYS)
         lines.append(f"{number:3d}. [{item.dutch}]  {figures}")
-        lines.extend(textwrap.wrap(" ".join(item.text.split()), width, initial_indent="     ", subsequent_indent="     "))
+        lines.extend(
+            textwrap.wrap(" ".join(item.text.split()), width, initial_indent="     ", subsequent_indent="     ")
+        )
     return "\n".join(lines)
 
 

@@ -26,9 +26,9 @@ _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\n(?![^\S\n]*[a-zà-ÿ])")
 
 
 def clean(text: str) -> str:
-    """The form of a sentence that the model reads: NFC, no invisible or control marks, single spaces.
+    r"""The form of a sentence that the model reads: NFC, no invisible or control marks, single spaces.
 
-    >>> clean("Dat\\u00a0zei   hij\\u200b.")
+    >>> clean("Dat\u00a0zei   hij\u200b.")
     'Dat zei hij.'
     """
     text = unicodedata.normalize("NFC", text)

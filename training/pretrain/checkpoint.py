@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
+
 from strijdtaal.errors import UsageError
 from strijdtaal.folder import FolderError, verify_folder, write_folder
 
@@ -30,11 +31,13 @@ def save(folder: Path, objective: Any, optimisers: list[Any], state: dict[str, A
     if target.exists():
         return target
     with write_folder(target, KIND) as work:
-        weights = {name: value for name, value in objective.state_dict().items()}
+        weights = dict(objective.state_dict())
         weights.pop("model.cls.predictions.decoder.weight", None)  # tied to the word embeddings
         weights.pop("model.cls.predictions.decoder.bias", None)  # tied to cls.predictions.bias
         save_file({k: v.contiguous().clone() for k, v in weights.items()}, work / "objective.safetensors")
-        save_file({k: v.contiguous().clone() for k, v in _flat_state(optimisers).items()}, work / "optimiser.safetensors")
+        save_file(
+            {k: v.contiguous().clone() for k, v in _flat_state(optimisers).items()}, work / "optimiser.safetensors"
+        )
         (work / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
     for old in sorted(folder.glob("step-*"))[:-KEEP]:
         shutil.rmtree(old)

@@ -62,7 +62,8 @@ class ObjectiveSection(Section):
 class TrainSection(Section):
     tokens: int = Field(ge=0)
     minutes: float = Field(ge=0)
-    lengths: dict[int, float]
+    lengths: list[int] = Field(min_length=1)
+    length_shares: list[float]
     tokens_per_batch: int = Field(ge=16)
     muon_lr: float = Field(gt=0, lt=1)
     adam_lr: float = Field(gt=0, lt=1)
@@ -79,8 +80,10 @@ class TrainSection(Section):
     def _one_budget(self) -> TrainSection:
         if (self.tokens > 0) == (self.minutes > 0):
             raise ValueError("set exactly one budget above 0: tokens or minutes")
-        if not self.lengths or any(length < 8 or share <= 0 for length, share in self.lengths.items()):
-            raise ValueError("lengths needs at least one length of 8 or more with a share above 0")
+        if min(self.lengths) < 8 or len(set(self.lengths)) != len(self.lengths):
+            raise ValueError("lengths must be different numbers of 8 or more")
+        if len(self.length_shares) != len(self.lengths) or min(self.length_shares) <= 0:
+            raise ValueError("length_shares needs one share above 0 for each of lengths")
         if self.tokens_per_batch < max(self.lengths):
             raise ValueError("tokens_per_batch must be at least the longest of lengths")
         return self

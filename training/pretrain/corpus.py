@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from strijdtaal.errors import DataError
 
 BATCH_LINES = 4096
@@ -47,8 +48,7 @@ def read_lines(path: Path) -> Iterator[str]:
                     yield raw.decode("utf-8").strip()[:MAX_LINE]
                 except UnicodeDecodeError as error:
                     raise DataError(
-                        f"{path}, line {number}: not UTF-8 (byte {error.start} of the line). "
-                        "Convert the file to UTF-8."
+                        f"{path}, line {number}: not UTF-8 (byte {error.start} of the line). Convert the file to UTF-8."
                     ) from error
     except (OSError, EOFError, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -137,9 +137,7 @@ class RowStream:
     up again exactly. The last ``held_out`` share of each file is never drawn by ``batch``.
     """
 
-    def __init__(
-        self, files: list[PackedFile], weights: list[float], length: int, held_out: float, seed: int
-    ) -> None:
+    def __init__(self, files: list[PackedFile], weights: list[float], length: int, held_out: float, seed: int) -> None:
         self.files, self.weights, self.length, self.seed = files, weights, length, seed
         self.train: list[NDArray[np.int64]] = []
         self.kept: list[NDArray[np.int64]] = []

@@ -33,6 +33,7 @@ def static_embeddings(
     """Word vectors of shape (vocab_size, dims), centred, rows of norm ``NORM`` (zero if never seen)."""
     from scipy import sparse
     from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     counts = sparse.csr_matrix((vocab_size, vocab_size), dtype=np.float32)
     block = 4_000_000
@@ -52,7 +53,8 @@ def static_embeddings(
     with np.errstate(divide="ignore"):
         value = np.log(counts.data / (rows[counts.row] * smoothed[counts.col]))
     ppmi = sparse.csr_matrix((np.maximum(value, 0), (counts.row, counts.col)), shape=counts.shape)
-    left, singular, _ = randomized_svd(ppmi, n_components=dims, n_iter=3, random_state=seed)
+    with threadpool_limits(1):  # several threads round differently from run to run
+        left, singular, _ = randomized_svd(ppmi, n_components=dims, n_iter=3, random_state=seed)
     vectors = left * np.sqrt(singular)
     seen = rows > 0
     vectors[seen] -= vectors[seen].mean(axis=0)

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from strijdtaal.errors import TrainingError, UsageError
-from strijdtaal.folder import write_folder
 from tqdm import tqdm
 
+from strijdtaal.errors import TrainingError, UsageError
+from strijdtaal.folder import write_folder
 from training.config import dump_config
 from training.pretrain import checkpoint
 from training.pretrain.config import PretrainConfig
-from training.pretrain.corpus import PackedFile, RowStream, encode_file, read_lines
-from training.pretrain.initialise import initialise
+from training.pretrain.corpus import PackedFile, RowStream
 from training.pretrain.objective import Objective, mask_rows, word_bags
-from training.pretrain.tokenizer import SPECIAL, train_tokenizer
+from training.pretrain.prepare import make_model, make_optimisers, make_tokenizer, pack_corpus
+from training.pretrain.tokenizer import SPECIAL
 
 log = logging.getLogger(__name__)
 
@@ -37,86 +37,6 @@ class Progress:
     seconds: float = 0.0
     loss: float = math.nan  # running mean of the masked-token loss, nats
     sentence_loss: float = math.nan
-
-
-def _tokenizer(config: PretrainConfig, folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    path = folder / "tokenizer"
-    if config.network.init_from:
-        return AutoTokenizer.from_pretrained(config.network.init_from)
-    if not path.exists():
-        log.info("Training the tokenizer on %s", config.corpus.files[0].name)
-        section = config.tokenizer
-        tokenizer = train_tokenizer(
-            read_lines(config.corpus.files[0]),
-            section.vocab_size,
-            section.limit_alphabet,
-            section.min_frequency,
-            config.network.max_position_embeddings,
-        )
-        with write_folder(path, "tokenizer") as work:
-            tokenizer.save_pretrained(work)
-    return AutoTokenizer.from_pretrained(path)
-
-
-def _pack(config: PretrainConfig, folder: Path, tokenizer: Any) -> list[PackedFile]:
-    """Encode every corpus file once; a finished ``packed`` folder is used again."""
-    packed = folder / "packed"
-    if not packed.exists():
-        with write_folder(packed, "packed corpus") as work:
-            for number, path in enumerate(tqdm(config.corpus.files, desc="encoding", unit="file")):
-                encode_file(path, tokenizer, work / f"{number:03d}")
-    lengths = sorted(config.train.lengths)
-    return [
-        PackedFile(packed / f"{n:03d}", lengths, tokenizer.cls_token_id, tokenizer.sep_token_id)
-        for n in range(len(config.corpus.files))
-    ]
-
-
-def _model(config: PretrainConfig, tokenizer: Any, files: list[PackedFile]) -> Any:
-    from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM
-
-    network = config.network
-    torch.manual_seed(config.train.seed)
-    if network.init_from:
-        return AutoModelForMaskedLM.from_pretrained(network.init_from)
-    model = BertForMaskedLM(
-        BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=network.hidden_size,
-            num_hidden_layers=network.num_hidden_layers,
-            num_attention_heads=network.num_attention_heads,
-            intermediate_size=network.intermediate_size,
-            max_position_embeddings=network.max_position_embeddings,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    if config.init.structured:
-        log.info("Structured initialisation from co-occurrence counts")
-        init = config.init
-        ids = np.asarray(files[0].ids[: init.init_tokens])
-        initialise(model, ids, init.position_dims, init.window, tokenizer.all_special_ids, config.train.seed)
-    return model
-
-
-def _optimisers(objective: Objective, config: PretrainConfig) -> list[Any]:
-    """Muon on the hidden matrices (torch's own), AdamW on embeddings, heads, biases and norms."""
-    hidden, rest = [], []
-    for name, parameter in objective.named_parameters():
-        matrix = parameter.dim() == 2 and ".encoder.layer." in name
-        (hidden if matrix else rest).append(parameter)
-    section = config.train
-    muon = torch.optim.Muon(
-        hidden, lr=section.muon_lr, momentum=0.95, nesterov=True, weight_decay=section.weight_decay
-    )
-    adam = torch.optim.AdamW(rest, lr=section.adam_lr, betas=(0.9, 0.98), weight_decay=section.weight_decay)
-    for optimiser in (muon, adam):
-        for group in optimiser.param_groups:
-            group["peak"] = group["lr"]
-    return [muon, adam]
 
 
 def rate(done: float, warmup: float, constant_until: float) -> float:
@@ -138,17 +58,16 @@ class Pretraining:
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.tokenizer = _tokenizer(config, self.folder)
-        files = _pack(config, self.folder, self.tokenizer)
+        self.tokenizer = make_tokenizer(config, self.folder)
+        files = pack_corpus(config, self.folder, self.tokenizer)
         weights = config.corpus.weights or [1.0] * len(files)
         self.streams = {
-            n: RowStream(files, weights, n, config.corpus.held_out, config.train.seed)
-            for n in config.train.lengths
+            n: RowStream(files, weights, n, config.corpus.held_out, config.train.seed) for n in config.train.lengths
         }
         self.counted = self._counted_words(files)
-        model = _model(config, self.tokenizer, files)
+        model = make_model(config, self.tokenizer, files)
         self.objective = Objective(model, config.objective.sentence_weight).to(self.device)
-        self.optimisers = _optimisers(self.objective, config)
+        self.optimisers = make_optimisers(self.objective, config)
         self.progress = Progress()
         size = sum(len(file.ids) for file in files)
         keyed = config.model_dump(mode="json", exclude={"output": True, "train": {"threads", "minutes", "tokens"}})
@@ -181,10 +100,9 @@ class Pretraining:
         log.info("Taken up from %s after %s tokens", path.name, f"{self.progress.tokens:,}")
 
     def _length_at(self, step: int) -> int:
-        lengths = sorted(self.config.train.lengths)
-        shares = np.array([self.config.train.lengths[n] for n in lengths])
+        shares = np.array(self.config.train.length_shares)
         generator = np.random.default_rng([self.config.train.seed, 7, step])
-        return int(generator.choice(lengths, p=shares / shares.sum()))
+        return int(generator.choice(self.config.train.lengths, p=shares / shares.sum()))
 
     def _drawn(self, length: int, step: int) -> int:
         """Rows of ``length`` used before ``step``; kept by counting, recounted after a resume."""
@@ -196,9 +114,7 @@ class Pretraining:
 
     def _losses(self, rows: Any, seed: list[int], forward: Any) -> tuple[Any, Any]:
         objective, size = self.config.objective, len(self.tokenizer)
-        inputs = mask_rows(
-            rows, objective.mask_fraction, self.tokenizer.mask_token_id, size, len(SPECIAL), seed
-        )
+        inputs = mask_rows(rows, objective.mask_fraction, self.tokenizer.mask_token_id, size, len(SPECIAL), seed)
         bags = word_bags(rows, size, self.counted)
         tensors = [tensor.to(self.device) for tensor in (*inputs, bags)]
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
@@ -225,7 +141,7 @@ class Pretraining:
                 group["lr"] = group["peak"] * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        self._note(float(masked), float(sentence), rows.size)
+        self._note(float(masked.detach()), float(sentence.detach()), rows.size)
         return int(rows.size)
 
     def _note(self, masked: float, sentence: float, tokens: int) -> None:

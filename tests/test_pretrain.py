@@ -1,0 +1,233 @@
+"""Pretraining on a small corpus written here: it learns, resumes after kill -9, and refuses bad input."""
+
+import json
+import lzma
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from strijdtaal.errors import DataError, UsageError
+from training.pretrain.config import MINI, load_pretrain_config
+from training.pretrain.corpus import PackedFile, RowStream, read_lines, row_starts
+from training.pretrain.initialise import position_pairs, rotation, static_embeddings
+from training.pretrain.objective import mask_rows, word_bags
+from training.pretrain.run import pretrain, rate
+
+ROOT = Path(__file__).resolve().parent.parent
+
+WHO = ["De soldaten", "De rebellen", "De burgers", "De ministers", "De gezanten", "De boeren"]
+DO = ["verlieten", "bereikten", "verdedigden", "bekeken", "herbouwden", "vergaten"]
+WHAT = ["de oude brug", "het kleine dorp", "de lange weg", "de haven in het noorden", "het plein", "de grens"]
+
+
+def lines(count=3000):
+    generator = np.random.default_rng(5)
+    for number in range(count):
+        who, do, what = (generator.choice(part) for part in (WHO, DO, WHAT))
+        yield f"{who} {do} {what} en niemand sprak er nog over."
+        if number % 8 == 7:
+            yield ""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt.xz"
+    with lzma.open(path, "wt", encoding="utf-8") as handle:
+        handle.write("\n".join(lines()))
+    return path
+
+
+def settings(corpus, output, *more):
+    return [
+        f"corpus.files=[{corpus}]",
+        "corpus.held_out=0.05",
+        f"output={output}",
+        "tokenizer.vocab_size=300",
+        "tokenizer.min_frequency=1",
+        "network.num_hidden_layers=2",
+        "network.hidden_size=32",
+        "network.num_attention_heads=2",
+        "network.intermediate_size=64",
+        "network.max_position_embeddings=32",
+        "init.position_dims=8",
+        "objective.sentence_skip_frequent=5",
+        "train.minutes=0",
+        "train.tokens=40000",
+        "train.lengths=[16, 32]",
+        "train.length_shares=[0.5, 0.5]",
+        "train.tokens_per_batch=512",
+        "train.compile=false",
+        "train.threads=1",
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def model(corpus, tmp_path_factory):
+    arguments = settings(corpus, tmp_path_factory.mktemp("pretrained"), "name=whole")
+    return pretrain(load_pretrain_config(MINI, [*arguments, "train.tokens=120000"]))
+
+
+def test_held_out_loss_falls_below_word_frequencies(model, corpus):
+    figures = json.loads((model / "pretraining.json").read_text())
+    assert figures["tokens_seen"] >= 120_000
+    assert figures["held_out_loss_nats"] < 3.0  # log(300) is 5.7
+
+
+def test_model_is_a_plain_bert_in_16_bits(model):
+    from transformers import AutoModel, AutoTokenizer
+
+    config = json.loads((model / "config.json").read_text())
+    assert config["architectures"] == ["BertForMaskedLM"]
+    assert "auto_map" not in config
+    assert {tensor.dtype for tensor in load_file(model / "model.safetensors").values()} == {torch.bfloat16}
+    assert AutoModel.from_pretrained(model).config.hidden_size == 32
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    ids = tokenizer("De soldaten bereikten het plein.")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids)[0] == "[CLS]"
+    assert tokenizer.convert_ids_to_tokens(ids)[-1] == "[SEP]"
+
+
+def test_killed_run_resumes_to_the_same_weights(corpus, model, tmp_path):
+    arguments = [*settings(corpus, tmp_path, "name=whole"), "train.tokens=120000", "train.checkpoint_minutes=0.002"]
+    command = [sys.executable, "-m", "training", "pretrain", str(MINI), *arguments]
+    checkpoints = tmp_path / "whole" / "checkpoints"
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(checkpoints.glob("step-*/manifest.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    steps = sorted(checkpoints.glob("step-*"))
+    assert steps, "the run ended before it could be killed"
+    assert not (tmp_path / "whole" / "model").exists()
+    newest = steps[-1] / "objective.safetensors"  # damage it: the one before must be taken up
+    newest.write_bytes(newest.read_bytes()[:-10])
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "Checkpoint passed over" in result.stderr
+    assert len(steps) == 1 or "Taken up from" in result.stderr
+    ours = load_file(tmp_path / "whole" / "model" / "model.safetensors")
+    theirs = load_file(model / "model.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_checkpoint_of_another_configuration_is_refused(corpus, tmp_path):
+    pretrain(load_pretrain_config(MINI, [*settings(corpus, tmp_path, "name=a"), "train.tokens=2000"]))
+    (tmp_path / "a" / "model").rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="another configuration or corpus"):
+        pretrain(load_pretrain_config(MINI, [*settings(corpus, tmp_path, "name=a", "objective.mask_fraction=0.3")]))
+
+
+def test_continued_pretraining_keeps_the_tokenizer(corpus, model, tmp_path):
+    arguments = settings(corpus, tmp_path, "name=more", f"network.init_from={model}", "train.tokens=4000")
+    continued = pretrain(load_pretrain_config(MINI, arguments))
+    assert (continued / "tokenizer.json").read_text() == (model / "tokenizer.json").read_text()
+    assert json.loads((continued / "pretraining.json").read_text())["held_out_loss_nats"] < 3.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "holds no text"), (b"\n\n \n", "holds no text"), ("Libië\n".encode("cp1252") * 50, "line 1: not UTF-8")],
+)
+def test_unusable_corpus_is_named(tmp_path, content, message):
+    path = tmp_path / "slecht.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        pretrain(load_pretrain_config(MINI, settings(path, tmp_path / "out", "name=x")))
+
+
+def test_damaged_archive_is_named(corpus, tmp_path):
+    path = tmp_path / "cut.txt.xz"
+    path.write_bytes(corpus.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"Cannot read corpus file .*cut\.txt\.xz"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.tokens=0", "exactly one budget"),
+        ("train.minutes=5", "exactly one budget"),
+        ("corpus.files=[]", "corpus.files is empty"),
+        ("corpus.weights=[1, 2]", "2 weights for 1 files"),
+        ("network.num_attention_heads=5", "multiple of num_attention_heads"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(corpus, tmp_path, override, message):
+    with pytest.raises(UsageError, match=message):
+        load_pretrain_config(MINI, [*settings(corpus, tmp_path), override])
+
+
+def test_missing_corpus_file_is_refused_before_any_work(tmp_path):
+    with pytest.raises(UsageError, match="not found: "):
+        pretrain(load_pretrain_config(MINI, settings(tmp_path / "none.txt", tmp_path / "out", "name=x")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_begin_at_line_starts_where_one_is_near():
+    starts = np.array([0, 9, 21, 28, 60])
+    places = row_starts(starts, 70, 10)
+    assert places.tolist() == [0, 9, 21, 31, 41, 51, 60]
+
+
+def test_streams_never_show_held_out_rows_and_restart_exactly(tmp_path):
+    np.arange(4000, dtype="<u2").tofile(tmp_path / "x.ids")
+    np.arange(0, 4000, 7, dtype="<i8").tofile(tmp_path / "x.starts")
+    file = PackedFile(tmp_path / "x", [16], 1, 2)
+    stream = RowStream([file], [1.0], 16, 0.1, seed=3)
+    seen = stream.batch(0, stream.rows_per_epoch())
+    assert seen[:, 1:-1].max() < 3600 <= stream.held_out_rows(10)[:, 1:-1].min()
+    again = RowStream([file], [1.0], 16, 0.1, seed=3)
+    assert np.array_equal(again.batch(5, 3), seen[5:8])
+
+
+def test_masking_touches_only_inner_tokens_and_keeps_the_targets():
+    rows = np.arange(200).reshape(10, 20) + 10
+    inputs, flat, targets = mask_rows(rows, 0.25, 4, 300, 5, [1, 2])
+    assert len(flat) == 10 * round(0.25 * 18)
+    assert np.array_equal(targets.numpy(), rows.ravel()[flat.numpy()])
+    assert not set((flat % 20).tolist()) & {0, 19}
+    changed = inputs.numpy().ravel() != rows.ravel()
+    assert set(np.flatnonzero(changed)) <= set(flat.tolist())
+
+
+def test_word_bags_are_distributions_over_counted_pieces():
+    counted = np.ones(10, dtype=bool)
+    counted[[0, 1]] = False
+    bags = word_bags(np.array([[0, 5, 5, 7, 1], [0, 1, 1, 0, 1]]), 10, counted)
+    assert bags[0].tolist() == [0, 0, 0, 0, 0, 0.5, 0, 0.5, 0, 0]
+    assert bags[1].sum() == 0
+
+
+def test_rotation_moves_a_position_to_its_neighbour():
+    table, frequency = position_pairs(40, 16)
+    for offset in (-2, 1, 3):
+        moved = table[10:30] @ rotation(frequency, offset).T
+        np.testing.assert_allclose(moved, table[10 + offset : 30 + offset], atol=1e-5)
+
+
+def test_words_in_the_same_company_get_like_vectors():
+    generator = np.random.default_rng(0)
+    ids = []
+    for _ in range(4000):
+        topic = generator.integers(2)
+        ids += [10 + topic, int(generator.choice([20, 21, 22]) + 3 * topic), 5]
+    vectors = static_embeddings(np.array(ids, dtype=np.uint16), 30, 8, 2, [5], seed=0)
+    assert vectors[20] @ vectors[21] > vectors[20] @ vectors[23]
+    assert np.linalg.norm(vectors[3]) == 0
+
+
+def test_learning_rate_rises_holds_and_falls():
+    assert rate(0.015, 0.03, 0.3) == pytest.approx(0.5)
+    assert rate(0.2, 0.03, 0.3) == 1.0
+    assert rate(0.65, 0.03, 0.3) == pytest.approx(0.5)
+    assert rate(1.0, 0.03, 0.3) == 0.0

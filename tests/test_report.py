@@ -1,0 +1,377 @@
+"""The report: predictions files of all systems -> one table, one JSON file, one page that is safe to open."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from eval.metrics import score
+from eval.predictions import Predictions, write_predictions
+from eval.report import (
+    SYSTEMS,
+    _html,
+    _sentences,
+    build,
+    evaluate_predictions,
+    read_all,
+    table,
+    write_report,
+)
+from strijdtaal.errors import DataError
+from strijdtaal.folder import FolderError, write_folder
+from strijdtaal.labels import KEYS
+from training.run import KIND, open_run, write_json
+from training.settings import DEFAULT
+
+SPLITS = ("validation", "test", "held_out")
+DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def system_says(system, split, articles=12, texts=None):
+    """Invented sentences; every system has the same ones, and its own probabilities."""
+    articles = 1 if split == "held_out" else articles
+    generator = np.random.default_rng(SPLITS.index(split))
+    count = articles * 4
+    gold = (generator.random((count, len(KEYS))) < 0.4).astype(float)
+    noise = np.random.default_rng([SYSTEMS.index(system), SPLITS.index(split)]).random(gold.shape)
+    return Predictions(
+        system=system,
+        split=split,
+        threshold=0.5,
+        ids=[f"{split}-{number:03d}" for number in range(count)],
+        articles=[f"{split}-{number // 4}" for number in range(count)],
+        texts=list(texts or []) + [f"Zin {number} over het front." for number in range(len(texts or []), count)],
+        gold=gold,
+        probabilities=np.clip(0.4 * gold + 0.6 * noise, 0, 1),
+    )
+
+
+def write_all(folder, systems=SYSTEMS, splits=SPLITS, **options):
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in splits:
+        for system in systems:
+            write_predictions(folder / f"{system}-{split}.parquet", system_says(system, split, **options))
+    return folder
+
+
+def rewrite(folder, system, split, **changes):
+    write_predictions(folder / f"{system}-{split}.parquet", replace(system_says(system, split), **changes))
+
+
+def make_run(tmp_path, name="proef", **options):
+    """A finished and scored run, without the model."""
+    folder = tmp_path / name
+    with write_folder(folder, KIND) as work:
+        (work / "config.yaml").write_text(DEFAULT.read_text("utf-8"), "utf-8")
+        counts = {split: {"sentences": 48, "articles": 12} for split in SPLITS}
+        write_json(
+            work / "data.json",
+            {"data_fingerprint": "d" * 64, "split_fingerprint": "5" * 64, "counts": counts},
+        )
+        write_json(work / "metrics.json", {"threshold": 0.5, "best_epoch": 2, "epochs": [{"loss": 0.5}]})
+    write_all(folder / "predictions", **options)
+    return folder
+
+
+class Page(HTMLParser):
+    """Tags, attributes, cells and the title of a page, as a browser would read them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.cells, self.words = [], [], [], {"title": "", "h1": ""}
+        self.inside = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag in {"td", "title", "h1"}:
+            self.inside = tag
+            if tag == "td":
+                self.cells.append("")
+
+    def handle_endtag(self, tag):
+        if tag == self.inside:
+            self.inside = None
+
+    def handle_data(self, data):
+        if self.inside == "td":
+            self.cells[-1] += data
+        elif self.inside:
+            self.words[self.inside] += data
+
+
+def page_of(folder):
+    return _html(build(open_run(folder)))
+
+
+def test_predictions_are_read_in_the_order_of_the_report(tmp_path):
+    found = read_all(write_all(tmp_path / "predictions"))
+    assert tuple(found) == SPLITS
+    for systems in found.values():
+        assert tuple(systems) == SYSTEMS
+    assert found["test"]["tfidf"].system == "tfidf"
+
+
+def test_a_run_with_only_the_encoder_on_test_can_be_read(tmp_path):
+    found = read_all(write_all(tmp_path, systems=["encoder"], splits=["test"]))
+    assert {split: list(systems) for split, systems in found.items()} == {"test": ["encoder"]}
+
+
+@pytest.mark.parametrize("missing", ["all", "encoder"])
+def test_a_run_that_was_not_scored_is_refused_with_the_command_to_score_it(tmp_path, missing):
+    if missing == "encoder":
+        write_all(tmp_path)
+        (tmp_path / "encoder-test.parquet").unlink()
+    with pytest.raises(DataError, match="python -m eval score RUN") as caught:
+        read_all(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("split", ["validation", "held_out"])
+def test_a_split_that_only_the_baselines_scored_is_refused(tmp_path, split):
+    run = make_run(tmp_path)
+    (run / "predictions" / f"encoder-{split}.parquet").unlink()
+    with pytest.raises(DataError, match=split):
+        write_report(run)
+    assert not (run / "report").exists()
+
+
+def other_ids(item):
+    return {"ids": ["vreemd", *item.ids[1:]]}
+
+
+def other_order(item):
+    return {"ids": list(reversed(item.ids))}
+
+
+def other_gold(item):
+    gold = item.gold.copy()
+    gold[0, 0] = 1 - gold[0, 0]
+    return {"gold": gold}
+
+
+@pytest.mark.parametrize("change", [other_ids, other_order, other_gold])
+def test_systems_that_speak_of_different_sentences_are_refused_by_name(tmp_path, change):
+    folder = write_all(tmp_path / "predictions")
+    rewrite(folder, "tfidf", "test", **change(system_says("tfidf", "test")))
+    with pytest.raises(DataError, match="tfidf and majority differ in the sentences of test") as caught:
+        read_all(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_system_with_fewer_sentences_is_refused(tmp_path):
+    folder = write_all(tmp_path / "predictions")
+    write_predictions(folder / "keywords-test.parquet", system_says("keywords", "test", articles=11))
+    with pytest.raises(DataError, match="keywords and majority differ"):
+        read_all(folder)
+
+
+def test_a_damaged_file_is_refused_by_name(tmp_path):
+    folder = write_all(tmp_path / "predictions")
+    (folder / "majority-validation.parquet").write_bytes(b"kapot")
+    with pytest.raises(DataError, match=re.escape("majority-validation.parquet")):
+        read_all(folder)
+
+
+def test_the_values_are_those_of_the_metrics_with_intervals_around_them():
+    item = system_says("encoder", "test")
+    result = evaluate_predictions(item)
+    expected = score(item.gold, item.probabilities >= 0.5, item.probabilities)
+    for name in ("macro_f1", "micro_f1", "exact_match", "macro_average_precision"):
+        assert result[name] == pytest.approx(expected[name], abs=1e-6)
+    assert (result["sentences"], result["articles"], result["threshold"]) == (48, 12, 0.5)
+    low, high = result["macro_f1_interval"]
+    assert low < result["macro_f1"] < high
+    for key in KEYS:
+        low, high = result["labels"][key]["f1_interval"]
+        assert low <= result["labels"][key]["f1"] <= high
+
+
+def test_the_threshold_of_the_file_decides():
+    item = system_says("encoder", "test")
+    result = evaluate_predictions(replace(item, threshold=0.2))
+    assert sum(result["labels"][key]["predicted"] for key in KEYS) == (item.probabilities >= 0.2).sum()
+
+
+def test_what_is_undefined_is_null_in_valid_json():
+    item = system_says("encoder", "test")
+    gold, probabilities = item.gold.copy(), item.probabilities.copy()
+    gold[:, 2] = probabilities[:, 2] = 0
+    result = evaluate_predictions(replace(item, gold=gold, probabilities=probabilities))
+    entry = json.loads(json.dumps(result, allow_nan=False))["labels"]["retreat"]
+    assert [entry[name] for name in ("precision", "recall", "f1", "average_precision")] == [None] * 4
+    assert entry["f1_interval"] == [None, None]
+    assert (entry["gold"], entry["predicted"]) == (0, 0)
+
+
+def test_the_terminal_table_has_a_row_a_system_in_aligned_columns(tmp_path):
+    report = build(open_run(make_run(tmp_path)))
+    lines = table(report, "test").splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "system",
+        "majority (no label)",
+        "keyword rule",
+        "TF-IDF + logistic regression",
+        "fine-tuned encoder",
+    ]
+    start = lines[0].index("macro-F1")
+    for line, system in zip(lines[1:], SYSTEMS, strict=True):
+        result = report["results"]["test"][system]
+        assert line[start : start + 5] == f"{result['macro_f1']:.3f}"
+        assert line.split()[-4:] == [f"{result['labels'][key]['f1']:.3f}" for key in KEYS]
+
+
+def test_the_terminal_table_shows_n_a_for_what_is_undefined(tmp_path):
+    run = make_run(tmp_path)
+    nothing = np.zeros_like(system_says("encoder", "held_out").gold)
+    for system in SYSTEMS:
+        rewrite(run / "predictions", system, "held_out", gold=nothing, probabilities=nothing)
+    rows = table(build(open_run(run)), "held_out").splitlines()[1:]
+    for row in rows:
+        # macro-F1, its interval, micro-F1, and the four labels; the empty sets are all right.
+        assert row.split()[-8:] == ["n/a", "n/a", "n/a", "1.000", *["n/a"] * 4]
+    assert "nan" not in "".join(rows)
+
+
+def test_the_page_shows_n_a_for_what_is_undefined(tmp_path):
+    run = make_run(tmp_path)
+    for system in SYSTEMS:
+        item = system_says(system, "test")
+        gold, probabilities = item.gold.copy(), item.probabilities.copy()
+        gold[:, 2] = probabilities[:, 2] = 0
+        rewrite(run / "predictions", system, "test", gold=gold, probabilities=probabilities)
+    cells = Page(page_of(run)).cells
+    start = cells.index("retreat")
+    assert cells[start + 2 : start + 5] == ["n/a"] * 3
+    assert set(re.split("[–-]", cells[start + 5])) == {"n/a"}
+    assert cells[start + 6 : start + 9] == ["n/a", "0", "0"]
+    assert not {"nan", "None", "null"} & {cell.strip() for cell in cells}
+
+
+def test_one_article_has_values_but_no_interval_on_the_page(tmp_path):
+    run = make_run(tmp_path)
+    report = build(open_run(run))
+    result = report["results"]["held_out"]["encoder"]
+    assert result["articles"] == 1
+    assert result["macro_f1"] is not None
+    assert result["macro_f1_interval"] == [None, None]
+    cells = Page(_html(report)).cells
+    places = [number for number, cell in enumerate(cells) if cell == "fine-tuned encoder"]
+    assert cells[places[-1] + 2] == "n/a"
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"onmouseover="alert(1)',
+    "' onmouseover='alert(1)",
+    "<img src=x onerror=alert(1)>",
+    "</td></table><h1>vals</h1>",
+    "</script><script>alert(1)</script>",
+    "&lt;b&gt; {{ 7*7 }} {% raw %}",
+    "<!-- ]]> -->",
+]
+
+
+def test_hostile_sentences_stay_text(tmp_path):
+    harmless = Page(page_of(make_run(tmp_path / "a")))
+    page = Page(page_of(make_run(tmp_path / "b", texts=[*HOSTILE[:4]])))
+    assert page.tags == harmless.tags
+    assert {name for name, _ in page.attributes} == {name for name, _ in harmless.attributes}
+    page = Page(page_of(make_run(tmp_path / "c", splits=["test"], texts=HOSTILE)))
+    for text in HOSTILE:
+        assert text in page.cells
+    assert page.tags.count("script") == 1
+
+
+def test_a_hostile_run_name_stays_text(tmp_path):
+    report = build(open_run(make_run(tmp_path)))
+    harmless = Page(_html(report))
+    for name in HOSTILE:
+        page = Page(_html({**report, "run": name}))
+        assert page.tags == harmless.tags
+        assert page.attributes == harmless.attributes
+        assert page.words["h1"] == name
+        assert "<script>alert" not in _html({**report, "run": name})
+
+
+def test_marks_that_turn_the_writing_direction_do_not_reach_the_page(tmp_path):
+    turned = "De troepen \u202etkkurt\u202c zich \u2067niet\u2069 terug.\u200f"
+    report = build(open_run(make_run(tmp_path, splits=["test"], texts=[turned, "الهدنة تبدأ غدا"])))
+    text = _html({**report, "run": "proef\u202efdp"})
+    page = Page(text)
+    assert not DIRECTION.search(text)
+    assert not [cell for cell in page.cells if DIRECTION.search(cell)]
+    assert not DIRECTION.search(page.words["h1"] + page.words["title"])
+    assert "الهدنة تبدأ غدا" in page.cells  # letters that run from right to left stay
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(tmp_path):
+    text = page_of(make_run(tmp_path))
+    assert not re.search(r"https?:|//\w|@import|url\(|srcset", text)
+    page = Page(text)
+    assert not {"link", "img", "iframe", "a", "base", "form", "object"} & set(page.tags)
+    assert not {"src", "href", "action"} & {name for name, _ in page.attributes}
+
+
+def test_an_address_in_a_sentence_does_not_become_a_link(tmp_path):
+    text = "Lees https://voorbeeld.nl/oorlog voor het hele verhaal."
+    page = Page(page_of(make_run(tmp_path, splits=["test"], texts=[text])))
+    assert text in page.cells
+    assert not {"a", "img"} & set(page.tags)
+
+
+def test_each_test_sentence_says_whether_the_encoder_was_right(tmp_path):
+    run = make_run(tmp_path)
+    found = read_all(run / "predictions")["test"]
+    rows = _sentences(found, 1000)
+    item = found["encoder"]
+    assert [row["right"] for row in rows] == [
+        bool((said == gold).all()) for said, gold in zip(item.decided, item.gold, strict=True)
+    ]
+    assert {row["right"] for row in rows} == {True, False}
+    page = Page(page_of(run))
+    marks = [value for name, value in page.attributes if name == "data-right"]
+    assert marks.count("wrong") == sum(
+        not row["right"]
+        for split in ("test", "held_out")
+        for row in _sentences(read_all(run / "predictions")[split], 1000)
+    )
+
+
+def test_no_more_sentences_than_the_limit_are_shown(tmp_path):
+    found = read_all(write_all(tmp_path))["test"]
+    assert [row["id"] for row in _sentences(found, 5)] == found["encoder"].ids[:5]
+
+
+def test_the_report_is_written_as_one_sealed_folder(tmp_path):
+    run = make_run(tmp_path, name='<b>proef & "zo"')
+    target, report = write_report(run)
+    assert target == run / "report"
+    assert {path.name for path in target.iterdir()} == {"report.json", "report.html", "manifest.json"}
+    stored = json.loads((target / "report.json").read_text("utf-8"), parse_constant=lambda value: pytest.fail(value))
+    assert stored == {key: value for key, value in report.items() if key != "sentences"}
+    assert stored["run"] == run.name
+    page = Page((target / "report.html").read_text("utf-8"))
+    assert page.words["h1"] == run.name
+    assert "b" not in page.tags[: page.tags.index("table")]
+
+
+def test_a_second_report_is_refused_and_the_first_stays(tmp_path):
+    run = make_run(tmp_path)
+    target, _ = write_report(run)
+    before = (target / "report.html").read_bytes()
+    with pytest.raises(FolderError, match=r"exists already\. Remove it"):
+        write_report(run)
+    assert (target / "report.html").read_bytes() == before
+
+
+def test_the_same_predictions_give_the_same_bytes(tmp_path):
+    first, _ = write_report(make_run(tmp_path / "a"))
+    second, _ = write_report(make_run(tmp_path / "b"))
+    for name in ("report.json", "report.html"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()

@@ -1,0 +1,63 @@
+"""Scoring and reporting of a real (tiny) run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from eval.predictions import read_predictions
+from eval.score import score_file, score_run
+from strijdtaal.errors import DataError
+from training.run import open_run
+
+
+def test_every_system_speaks_of_the_same_sentences(run_folder):
+    run = open_run(run_folder)
+    for split in ("validation", "test", "held_out"):
+        items = [
+            read_predictions(run_folder / "predictions" / f"{system}-{split}.parquet")
+            for system in ("majority", "keywords", "tfidf", "encoder")
+        ]
+        assert all(item.ids == run.data["ids"][split] for item in items)
+        assert all(np.array_equal(item.gold, items[0].gold) for item in items)
+
+
+def test_encoder_probabilities_are_the_sigmoid_of_its_logits(run_folder):
+    item = read_predictions(run_folder / "predictions" / "encoder-test.parquet")
+    np.testing.assert_allclose(item.probabilities, 1 / (1 + np.exp(-item.logits)), atol=1e-12)
+    assert item.threshold == open_run(run_folder).threshold
+
+
+def test_report_json_has_no_nan_and_all_systems(run_folder):
+    def refuse(value):
+        raise AssertionError(value)
+
+    text = (run_folder / "report" / "report.json").read_text("utf-8")
+    report = json.loads(text, parse_constant=refuse)
+    assert list(report["results"]["test"]) == ["majority", "keywords", "tfidf", "encoder"]
+    assert report["results"]["held_out"]["encoder"]["macro_f1_interval"] == [None, None]
+
+
+def test_changed_annotations_are_refused(run_folder, corpus_file, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(run_folder, runs / "tiny")
+    shutil.rmtree(runs / "tiny" / "predictions")
+    before = corpus_file.read_text("utf-8")
+    row = json.loads(before.splitlines()[0])
+    row["labels"] = [] if row["labels"] else ["threat"]
+    try:
+        corpus_file.write_text("\n".join([json.dumps(row), *before.splitlines()[1:]]), "utf-8")
+        with pytest.raises(DataError, match="annotations changed since the run"):
+            score_run(runs / "tiny")
+    finally:
+        corpus_file.write_text(before, "utf-8")
+    assert not (runs / "tiny" / "predictions").exists()
+
+
+def test_another_file_can_be_scored(run_folder, corpus_file, tmp_path):
+    some = tmp_path / "some.jsonl"
+    some.write_text("\n".join(corpus_file.read_text("utf-8").splitlines()[:5]), "utf-8")
+    out = score_file(run_folder, some, tmp_path / "out" / "some.parquet")
+    assert len(read_predictions(out).ids) == 5
+    assert [path.name for path in out.parent.iterdir()] == ["some.parquet"]
