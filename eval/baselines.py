@@ -20,7 +20,7 @@ KEYWORDS: dict[str, str] = {
         r"|\bverliet|vertrek|vertrok|verdreven|verdrijv|capitul"
     ),
     "ceasefire_call": (
-        r"wapenstilstand|staakt[- ]het[- ]vuren|\bbestand|roep\w* .*\bop\b|riep\w* .*\bop\b|oproep|opgeroepen"
+        r"wapenstilstand|staakt[- ]het[- ]vuren|\bbestand|\broep\w* .*\bop\b|\briep\w* .*\bop\b|oproep|opgeroepen"
     ),
 }
 
@@ -29,7 +29,8 @@ _RULES = [re.compile(KEYWORDS[key]) for key in KEYS]
 
 def keyword_probabilities(texts: Sequence[str]) -> NDArray[np.float64]:
     """1.0 where a label's keyword occurs, else 0.0; shape (texts, labels)."""
-    return np.array([[float(bool(rule.search(text.lower()))) for rule in _RULES] for text in texts])
+    found = [[float(bool(rule.search(text.lower()))) for rule in _RULES] for text in texts]
+    return np.array(found, dtype=np.float64).reshape(-1, len(KEYS))
 
 
 def majority_probabilities(gold: NDArray[np.floating], count: int) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ the report prints as n/a; it is never a silent 0.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import datasets
@@ -150,15 +149,13 @@ def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
     """All metrics of one system on one split, as plain values."""
     references = np.asarray(gold).astype(int).tolist()
     result: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=sk.__dict__.get("UndefinedMetricWarning", UserWarning))
-        for metric in decision_metrics():
-            value = metric.compute(predictions=np.asarray(decided).tolist(), references=references)
-            if isinstance(metric, LabelScores):
-                result["labels"] = value
-            else:
-                result |= value
-        precision = AveragePrecision().compute(predictions=np.asarray(probabilities).tolist(), references=references)
+    for metric in decision_metrics():
+        value = metric.compute(predictions=np.asarray(decided).tolist(), references=references)
+        if isinstance(metric, LabelScores):
+            result["labels"] = value
+        else:
+            result |= value
+    precision = AveragePrecision().compute(predictions=np.asarray(probabilities).tolist(), references=references)
     for key, value in precision["average_precision"].items():
         result["labels"][key]["average_precision"] = value
     result["macro_average_precision"] = precision["macro_average_precision"]

@@ -73,7 +73,8 @@ def write_predictions(path: Path, item: Predictions) -> None:
 
 def _matrix(path: Path, name: str, rows: list[Any]) -> NDArray[np.float64]:
     for number, row in enumerate(rows):
-        if row is None or len(row) != len(KEYS):
+        numbers = isinstance(row, list) and all(value is None or isinstance(value, int | float) for value in row)
+        if not numbers or len(row) != len(KEYS):
             raise DataError(f"{path}, row {number}: {name} must hold {len(KEYS)} numbers, found {row!r}.")
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(KEYS))
     bad = np.argwhere(~np.isfinite(values))
@@ -88,7 +89,13 @@ def _about(path: Path, schema: Any) -> dict[str, Any]:
         raise DataError(
             f"{path} has no 'strijdtaal' metadata (system, split, labels, threshold); see eval/predictions.py."
         )
-    about: dict[str, Any] = json.loads(raw)
+    try:
+        about = json.loads(raw)
+        known = {"system": str(about["system"]), "split": str(about["split"]), "threshold": about["threshold"]}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: its 'strijdtaal' metadata is not a JSON object. Score the system again.") from error
+    except KeyError as error:
+        raise DataError(f"{path}: its metadata lacks {error}; see eval/predictions.py.") from error
     if about.get("labels") != list(KEYS):
         raise DataError(f"{path}: labels are {about.get('labels')}, this version knows {list(KEYS)} in that order.")
     if about.get("codebook_version") != CODEBOOK_VERSION:
@@ -96,7 +103,43 @@ def _about(path: Path, schema: Any) -> dict[str, Any]:
             f"{path}: codebook {about.get('codebook_version')}, this version has {CODEBOOK_VERSION}; "
             "scores of two codebooks are not comparable."
         )
-    return about
+    threshold = known["threshold"]
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise DataError(f"{path}: the threshold in its metadata is {threshold!r}, not a number from 0 to 1.")
+    return known
+
+
+def _gold(path: Path, rows: list[Any]) -> NDArray[np.float64]:
+    vectors = []
+    for number, labels in enumerate(rows):
+        try:
+            vectors.append(to_vector(labels))
+        except (DataError, TypeError) as error:
+            raise DataError(f"{path}, row {number}: gold is {labels!r}: {error}") from error
+    return np.array(vectors)
+
+
+def _columns(path: Path) -> tuple[dict[str, list[Any]], Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise DataError(f"Cannot read predictions {path}: no such file. Score the system again.")
+    try:
+        table = pq.ParquetFile(path).read()
+        data = {name: table.column(name).to_pylist() for name in COLUMNS if name in table.column_names}
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"Cannot read predictions {path}: {error}. Score the system again.") from error
+    missing = [name for name in COLUMNS if name not in data]
+    if missing:
+        raise DataError(f"{path} lacks columns: {', '.join(missing)}; see eval/predictions.py.")
+    if not data["id"]:
+        raise DataError(f"{path} holds no sentences.")
+    for name in COLUMNS[:3]:
+        for number, value in enumerate(data[name]):
+            if not isinstance(value, str):
+                raise DataError(f"{path}, row {number}: {name} is {value!r}, not text.")
+    return data, table.schema
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -106,33 +149,22 @@ def read_predictions(path: Path) -> Predictions:
         DataError: the file is missing or damaged, lacks a column, has no rows, duplicate ids, another
             label order or codebook, values that are not finite, or probabilities outside 0 to 1.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"Cannot read predictions {path}: {error}. Score the system again.") from error
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        raise DataError(f"{path} lacks columns: {', '.join(missing)}; see eval/predictions.py.")
-    about = _about(path, table.schema)
-    data = {name: table.column(name).to_pylist() for name in COLUMNS}
-    if not data["id"]:
-        raise DataError(f"{path} holds no sentences.")
+    data, schema = _columns(path)
+    about = _about(path, schema)
     if len(set(data["id"])) != len(data["id"]):
         raise DataError(f"{path} holds an id twice. Give each sentence one row.")
     probabilities = _matrix(path, "probabilities", data["probabilities"])
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise DataError(f"{path}: probabilities must lie between 0 and 1.")
+    without = all(row is None for row in data["logits"])
     return Predictions(
-        system=str(about["system"]),
-        split=str(about["split"]),
+        system=about["system"],
+        split=about["split"],
         threshold=float(about["threshold"]),
         ids=data["id"],
         articles=data["article"],
         texts=data["text"],
-        gold=np.array([to_vector(labels) for labels in data["gold"]]),
+        gold=_gold(path, data["gold"]),
         probabilities=probabilities,
-        logits=None if data["logits"][0] is None else _matrix(path, "logits", data["logits"]),
+        logits=None if without else _matrix(path, "logits", data["logits"]),
     )

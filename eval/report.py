@@ -15,6 +15,7 @@ from eval.predictions import Predictions, read_predictions
 from strijdtaal.errors import DataError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
+from strijdtaal.text import clean
 from training.run import Run, open_run, write_json
 
 KIND = "report"
@@ -63,9 +64,11 @@ def read_all(folder: Path) -> dict[str, dict[str, Predictions]]:
             path = folder / f"{system}-{split}.parquet"
             if path.is_file():
                 found.setdefault(split, {})[system] = read_predictions(path)
-    if "encoder" not in found.get("test", {}):
+    if "test" not in found:
         raise DataError(f"{folder} holds no predictions of the test split. First: python -m eval score RUN")
     for split, systems in found.items():
+        if "encoder" not in systems:
+            raise DataError(f"{folder} lacks encoder-{split}.parquet. First: python -m eval score RUN")
         first = next(iter(systems.values()))
         for system, item in systems.items():
             if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
@@ -139,8 +142,14 @@ def _figure(value: float | None) -> str:
 def _html(report: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    loader = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        # Text as the model reads it: no marks that turn the writing direction round for the reader.
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
     environment.filters["figure"] = _figure
     return environment.get_template("report.html.j2").render(report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
 

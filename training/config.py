@@ -57,7 +57,8 @@ class _Loader(yaml.SafeLoader):
 def _parse_yaml(text: str, where: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        # The last four come out of PyYAML's constructors: impossible dates, huge integers, deep nesting.
         detail = " ".join(str(error).split())
         raise UsageError(f"{where} is not valid YAML: {detail}") from error
 
@@ -67,6 +68,8 @@ def _read_tree(path: Path) -> Tree:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(f"Cannot read config {path}: {error.strerror}. Check the path.") from error
+    except ValueError as error:  # a NUL or a lone surrogate in the name
+        raise UsageError(f"{str(path)!r} cannot be the name of a config file: {error}.") from error
     if len(raw) > MAX_CONFIG_BYTES:
         raise UsageError(f"Config {path} has {len(raw):,} bytes; at most {MAX_CONFIG_BYTES:,}.")
     try:
@@ -101,7 +104,7 @@ def _read_with_base(path: Path, default_base: Path, seen: tuple[Path, ...] = ())
         if path == default_base.resolve():
             return tree
         base = default_base
-    elif isinstance(named, str):
+    elif isinstance(named, str) and named.isprintable():
         base = path.parent / named
     else:
         raise UsageError(f"Config {path}: 'extends' must name a YAML file, found {named!r}.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,10 @@ MAX_LINE_BYTES = 1_000_000
 MAX_TEXT = 5_000  # characters of one sentence
 MAX_DEPTH = 20  # nested brackets in one line
 SHOWN_FAULTS = 20
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')  # brackets inside strings do not nest
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S.*$")]
 
@@ -68,8 +73,8 @@ class Record(BaseModel):
     @field_validator("date")
     @classmethod
     def _real_date(cls, value: str | None) -> str | None:
-        if value is not None:
-            date.fromisoformat(value)
+        if value is not None and date.fromisoformat(value).isoformat() != value:
+            raise ValueError("must be written as year-month-day, for example 2020-05-22")
         return value
 
 
@@ -100,7 +105,7 @@ def _no_constant(value: str) -> Any:
 
 def _depth(line: str) -> int:
     depth = deepest = 0
-    for character in line:
+    for character in _STRING.sub("", line):
         if character in "[{":
             depth += 1
             deepest = max(deepest, depth)
@@ -127,6 +132,9 @@ def _parse_line(raw: bytes) -> Record:
         raise ValueError(f"not valid JSON: {error.msg} at place {error.pos}; is the line cut off?") from error
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
+    for key, inside in value.items():
+        if _SURROGATE.search(json.dumps([key, inside], ensure_ascii=False)):
+            raise ValueError(f"field {key!r} holds half of a surrogate pair, which is no character; repair it")
     try:
         return Record.model_validate(value)
     except ValidationError as error:

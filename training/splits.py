@@ -6,8 +6,8 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
 
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
@@ -30,37 +30,41 @@ def shingles(text: str) -> frozenset[int]:
     )
 
 
-def _candidates(members: list[int], sets: list[frozenset[int]]) -> Iterator[tuple[int, int]]:
-    """Pairs that share one shingle; of a very common one only texts equal to the first that has it."""
-    if len(members) <= COMMON:
-        yield from combinations(members, 2)
-        return
-    first, *others = members
-    yield from ((first, other) for other in others if sets[other] == sets[first])
-
-
 def near_duplicates(records: Sequence[Record]) -> list[tuple[int, int, float]]:
     """Pairs of sentences (positions) of different articles with shingle Jaccard above the bound.
 
-    Exact: pairs are found through an inverted index of shingles, then compared in full.
+    Sentences with the same shingles count as one text; the different texts are found through an inverted
+    index and compared in full. A shingle in more than ``COMMON`` different texts is passed over, and of
+    more than ``COMMON`` sentences with one text each is paired with the first, which joins them as well.
     """
-    sets = [shingles(record.text) for record in records]
+    same: dict[frozenset[int], list[int]] = defaultdict(list)
+    for number, record in enumerate(records):
+        same[shingles(record.text)].append(number)
+    texts = list(same.items())
+    pairs: list[tuple[int, int, float]] = []
+    for _, members in texts:
+        equal = combinations(members, 2) if len(members) <= COMMON else product(members[:1], members[1:])
+        pairs += [(one, two, 1.0) for one, two in equal]
+    for (one, two), count in _shared_shingles([found for found, _ in texts]).items():
+        (first, left), (second, right) = texts[one], texts[two]
+        similarity = count / (len(first) + len(second) - count)
+        if similarity > NEAR_DUPLICATE:
+            pairs += [(min(pair), max(pair), similarity) for pair in product(left[:COMMON], right[:COMMON])]
+    return sorted(pair for pair in pairs if records[pair[0]].article != records[pair[1]].article)
+
+
+def _shared_shingles(sets: Sequence[frozenset[int]]) -> dict[tuple[int, int], int]:
+    """How many shingles two sets share, for the pairs that share any that is not common."""
     index: dict[int, list[int]] = defaultdict(list)
     for number, found in enumerate(sets):
         for shingle in found:
             index[shingle].append(number)
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for members in index.values():
-        for pair in _candidates(members, sets):
-            shared[pair] += 1
-    pairs = []
-    for (first, second), count in sorted(shared.items()):
-        if records[first].article == records[second].article:
-            continue
-        similarity = count / (len(sets[first]) + len(sets[second]) - count)
-        if similarity > NEAR_DUPLICATE:
-            pairs.append((first, second, similarity))
-    return pairs
+        if len(members) <= COMMON:
+            for pair in combinations(members, 2):
+                shared[pair] += 1
+    return shared
 
 
 def groups(records: Sequence[Record]) -> list[list[int]]:
@@ -95,7 +99,7 @@ def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: 
     (iterative stratification of Sechidis, Tsoumakas and Vlahavas 2011, on groups instead of rows).
 
     Raises:
-        DataError: there are too few articles, or a split lacks a label that the data holds.
+        DataError: there are too few articles, or a split has no sentence of some label.
     """
     parts = groups(records)
     if len(parts) < 2 * len(shares):

@@ -58,6 +58,8 @@ def _seal(folder: Path, kind: str, extra: dict[str, Any]) -> None:
     files = {}
     for name in _files_below(folder):
         path = folder / name
+        if path.is_symlink():
+            raise FolderError(f"{name} is a symbolic link; a {kind} holds plain files only. Nothing was written.")
         path.chmod(mode)  # safetensors writes 0600 whatever the umask says
         _fsync(path)
         files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
@@ -114,12 +116,14 @@ def verify_folder(folder: Path, kind: str, added: tuple[str, ...] = ()) -> dict[
     path = folder / MANIFEST
     if not folder.is_dir():
         raise FolderError(f"{folder} is not a folder. Check the path.")
+    if path.is_symlink():
+        raise FolderError(f"{path} is a symbolic link; a {kind} holds plain files only.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        listed = dict(manifest["files"])
+        listed = {str(name): (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
     except FileNotFoundError as error:
         raise FolderError(f"{folder} has no {MANIFEST}: it is unfinished or not a {kind}.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FolderError(f"{path} cannot be read as a manifest. Restore the {kind}.") from error
     if manifest.get("kind") != kind:
         raise FolderError(f"{folder} is a {manifest.get('kind')!r}, not a {kind}.")
@@ -127,15 +131,15 @@ def verify_folder(folder: Path, kind: str, added: tuple[str, ...] = ()) -> dict[
     return dict(manifest)
 
 
-def _compare(folder: Path, listed: dict[str, Any], kind: str, added: tuple[str, ...]) -> None:
+def _compare(folder: Path, listed: dict[str, tuple[int, str]], kind: str, added: tuple[str, ...]) -> None:
     found = {name for name in _files_below(folder) if name.split("/")[0] not in added} - {MANIFEST}
     for name in sorted(set(listed) - found):
         raise FolderError(f"{folder / name} is missing. Restore the {kind} from its source.")
     for name in sorted(found - set(listed)):
         raise FolderError(f"{folder / name} is not in the manifest. Remove it, or restore the {kind}.")
-    for name, entry in sorted(listed.items()):
+    for name, (size, digest) in sorted(listed.items()):
         path = folder / name
         if path.is_symlink():
             raise FolderError(f"{path} is a symbolic link; a {kind} holds plain files only.")
-        if path.stat().st_size != entry["bytes"] or sha256_of(path) != entry["sha256"]:
+        if path.stat().st_size != size or sha256_of(path) != digest:
             raise FolderError(f"{path} was changed after the {kind} was made. Restore it from its source.")

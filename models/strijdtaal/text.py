@@ -19,7 +19,7 @@ MAX_ARTICLE = 1_000_000  # characters; far above any article, far below what mak
 MAX_RUN = 20_000  # characters between two line ends that the splitter is given at once
 
 # Zero-width characters, byte-order mark, soft hyphen, and marks that change the writing direction.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\n(?![^\S\n]*[a-zà-ÿ])")
@@ -31,8 +31,8 @@ def clean(text: str) -> str:
     >>> clean("Dat\u00a0zei   hij\u200b.")
     'Dat zei hij.'
     """
-    text = unicodedata.normalize("NFC", text)
-    return _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+    text = _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+    return unicodedata.normalize("NFC", text)
 
 
 @cache
@@ -99,16 +99,23 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
             f"The text has {len(text):,} characters; at most {MAX_ARTICLE:,} are split at once. "
             "Give one article at a time."
         )
-    result = []
-    for start, end in _paragraphs(text):
-        for offset in range(start, end, MAX_RUN):
-            part = text[offset : min(offset + MAX_RUN, end)]
-            if not clean(part):
-                continue
-            for first, last in _merge_after_titles(part, _syntok_spans(part)):
-                if clean(part[first:last]):
-                    result.append((offset + first, offset + last))
-    return result
+    return [
+        (first, last)
+        for start, end in _paragraphs(text)
+        for first, last in _paragraph_spans(text, start, end)
+        if clean(text[first:last])
+    ]
+
+
+def _paragraph_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Sentences of one paragraph. A very long one is taken in runs that overlap at a sentence start."""
+    while clean(text[start:end]):
+        stop = min(start + MAX_RUN, end)
+        part = text[start:stop]
+        spans = _merge_after_titles(part, _syntok_spans(part))
+        whole = spans if stop == end or len(spans) < 2 else spans[:-1]  # the last may be cut off
+        yield from ((start + first, start + last) for first, last in whole)
+        start = stop if len(whole) == len(spans) else start + spans[-1][0]
 
 
 def read_text(path: Path) -> str:
