@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.baselines import Tfidf, keyword_probabilities, majority_probabilities
+from eval.baselines import Tfidf, majority_probabilities
 from eval.predictions import Predictions, write_predictions
 from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import DataError, UsageError
@@ -19,6 +19,7 @@ from strijdtaal.labels import to_vector
 from strijdtaal.text import clean
 from training.dataset import Corpus, load_corpus
 from training.finetune import best_shared_threshold
+from training.keywords import keyword_probabilities
 from training.records import Record, read_records
 from training.run import Run, open_run
 

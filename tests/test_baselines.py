@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from eval.baselines import Tfidf, keyword_probabilities, majority_probabilities
+from eval.baselines import Tfidf, majority_probabilities
 from strijdtaal.labels import KEYS, from_vector, to_vector
+from training.keywords import keyword_probabilities
 
 THREATS = [
     "Ankara dreigt met een aanval op de haven.",

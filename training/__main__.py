@@ -1,4 +1,4 @@
-"""``python -m training``: fine-tune a classifier, or pretrain an encoder. Run it from the project's root."""
+"""``python -m training``: check annotations, fine-tune, pretrain. Run it from the project's root."""
 
 from __future__ import annotations
 
@@ -21,7 +21,18 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see configs/")
         command.add_argument("override", nargs="*", metavar="key=value", help="for example train.seed=2")
+    audit = commands.add_parser("audit", help="check annotations: counts, duplicates, shortcuts, agreement")
+    audit.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSONL files, or folders of them")
     return parser
+
+
+def _audit(files: list[Path]) -> None:
+    from training.audit import audit, table
+    from training.records import find_files, read_records
+
+    checks = audit(read_records(find_files(files)))
+    failed = sum(check.passed is False for check in checks)
+    sys.stdout.write(f"{table(checks)}\n\n{failed or 'no'} bound{'s' if failed != 1 else ''} not met\n")
 
 
 def _finetune(config_path: Path, overrides: list[str]) -> None:
@@ -62,6 +73,8 @@ def _splits(config_path: Path, overrides: list[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
+    if arguments.command == "audit":
+        return run_command("training", lambda: _audit(arguments.files))
     command = {"finetune": _finetune, "pretrain": _pretrain, "splits": _splits}[arguments.command]
     return run_command("training", lambda: command(arguments.config, arguments.override))
 
