@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,13 @@ def _golden(run: Run, model: Any, tokenizer: Any, texts: list[str]) -> list[dict
     return entries
 
 
-def _prove(bundle: Path) -> float:
-    """Load the finished bundle as an application does; torch and ONNX Runtime must agree."""
-    difference = Classifier.load(bundle).verify_golden()
+def _prove(work: Path, about: dict[str, Any]) -> float:
+    """Load a sealed copy as an application does; torch and ONNX Runtime must agree."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        with write_folder(bundle, KIND, **about) as copy:
+            shutil.copytree(work, copy, dirs_exist_ok=True)
+        difference = Classifier.load(bundle).verify_golden()
     if difference > TOLERANCE:
         raise BundleError(
             f"torch and ONNX Runtime differ by {difference:.2g} in probability on the golden sentences "
@@ -93,27 +97,22 @@ def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> 
 
 
 def package(folder: Path | str, out: Path | None = None) -> Path:
-    """Make a bundle from a scored run, at ``<run>/bundle`` unless ``out`` is given.
+    """Make a bundle from a scored run, at ``<run>/bundle`` unless ``out`` is given; an older one is replaced.
 
     Raises:
         UsageError: the run is not whole. DataError: it was not scored.
         BundleError: torch and ONNX Runtime differ by more than ``TOLERANCE``; nothing is left behind.
+        FolderError: ``out`` exists and is no bundle.
     """
     run = open_run(folder)
     files = {name: run.folder / "predictions" / f"encoder-{name}.parquet" for name in ("validation", "test")}
     if not all(path.is_file() for path in files.values()):
         raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
     target = out or run.folder / "bundle"
-    if target.exists():
-        raise BundleError(f"{target} exists already. Remove it, or choose another --out.")
     validation, test = (read_predictions(files[name]) for name in ("validation", "test"))
-    about = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=run.folder.parent) as aside:
-        bundle = Path(aside) / target.name
-        with write_folder(bundle, KIND, **about) as work:
-            _write(work, run, validation, test)
-        difference = _prove(bundle)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(bundle, target)
+    about: dict[str, Any] = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
+    with write_folder(target, KIND, replace=True, **about) as work:
+        _write(work, run, validation, test)
+        difference = _prove(work, about)
     log.info("torch and ONNX Runtime differ by at most %.1e in probability", difference)
     return target

@@ -163,7 +163,7 @@ def write_report(folder: Path | str) -> tuple[Path, dict[str, Any]]:
     run = open_run(folder)
     report = build(run)
     target = run.folder / "report"
-    with write_folder(target, KIND) as work:
+    with write_folder(target, KIND, replace=True) as work:
         write_json(work / "report.json", {key: value for key, value in report.items() if key != "sentences"})
         (work / "report.html").write_text(_html(report), encoding="utf-8")
     return target, report

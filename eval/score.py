@@ -116,15 +116,16 @@ def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 def score_run(folder: Path | str) -> Path:
     """Write ``predictions/<system>-<split>.parquet`` into a run, for the model and the baselines.
 
+    Older predictions are replaced.
+
     Raises:
         UsageError: the run is not whole. DataError: its annotations have changed since.
-        FolderError: it has predictions already.
     """
     run = open_run(folder)
     corpus = _corpus_of(run)
     splits = [name for name in SCORED if name in corpus.splits]
     target = run.folder / "predictions"
-    with write_folder(target, KIND) as work:
+    with write_folder(target, KIND, replace=True) as work:
         log.info("Fitting the baselines")
         items = _baselines(corpus, splits)
         for split in splits:

@@ -77,7 +77,9 @@ def annotated(rows):
     """Records from a table of sentences by annotators; None is a sentence that an annotator did not see."""
     records = []
     for number, row in enumerate(rows):
-        given = {name: ["threat"] if value else [] for name, value in zip("abc", row) if value is not None}
+        given = {
+            name: ["threat"] if value else [] for name, value in zip("abc", row, strict=False) if value is not None
+        }
         records.append(record("x", number, f"Zin {number}.", [], annotations=given))
     return records
 

@@ -161,13 +161,20 @@ def test_packager_refuses_when_torch_and_onnx_differ(run_folder, tmp_path, monke
     monkeypatch.setattr("eval.package.TOLERANCE", 1e-12)
     with pytest.raises(BundleError, match="torch and ONNX Runtime differ"):
         package(run_folder, tmp_path / "out" / "bundle")
-    assert not (tmp_path / "out").exists()
-    assert not list(run_folder.parent.glob(".bundle*"))
+    assert not list((tmp_path / "out").iterdir())
 
 
-def test_packager_refuses_to_overwrite(run_folder):
-    with pytest.raises(BundleError, match="exists already"):
-        package(run_folder)
+def test_packager_replaces_a_bundle_but_no_other_folder(run_folder, tmp_path):
+    from strijdtaal.folder import FolderError
+
+    before = (run_folder / "bundle" / "golden.json").read_bytes()
+    package(run_folder)
+    assert (run_folder / "bundle" / "golden.json").read_bytes() == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep me")
+    with pytest.raises(FolderError, match="exists already"):
+        package(run_folder, tmp_path / "mine")
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "keep me"
 
 
 def test_model_card_states_the_test_scores(bundle, run_folder):

@@ -125,6 +125,32 @@ def test_network_carries_label_names_and_sigmoid(overrides, tmp_path):
     assert network.config.id2label[3] == "ceasefire_call"
 
 
+def test_pooler_that_the_encoder_lacks_starts_as_the_identity(overrides, tmp_path):
+    network = load_network(config_with(overrides, tmp_path).network)
+    assert torch.equal(network.bert.pooler.dense.weight, torch.eye(32))
+    with torch.no_grad():
+        network.bert.pooler.dense.weight.fill_(0.5)
+    network.save_pretrained(tmp_path / "with-pooler")
+    load_tokenizer(config_with(overrides, tmp_path).network).save_pretrained(tmp_path / "with-pooler")
+    again = load_network(config_with(overrides, tmp_path, f"network.encoder={tmp_path / 'with-pooler'}").network)
+    assert torch.equal(again.bert.pooler.dense.weight, torch.full((32, 32), 0.5))
+
+
+def test_head_learns_at_its_own_rate_and_biases_do_not_decay(overrides, tmp_path):
+    from training.finetune import make_optimiser
+
+    config = config_with(overrides, tmp_path, "train.lr=0.001", "train.head_lr_factor=7")
+    model = load_network(config.network)
+    rates = {}
+    for group in make_optimiser(model, config.train).param_groups:
+        for parameter in group["params"]:
+            rates[id(parameter)] = (group["lr"], group["weight_decay"])
+    assert len(rates) == len(list(model.parameters()))
+    assert rates[id(model.classifier.weight)] == (0.007, 0.01)
+    assert rates[id(model.bert.pooler.dense.bias)] == (0.007, 0.0)
+    assert rates[id(model.bert.embeddings.word_embeddings.weight)] == (0.001, 0.01)
+
+
 def test_hub_id_needs_a_pinned_revision(overrides, tmp_path):
     section = config_with(overrides, tmp_path, "network.encoder=GroNLP/bert-base-dutch-cased").network
     with pytest.raises(UsageError, match=r"network\.revision"):

@@ -23,7 +23,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("override", nargs="*", metavar="key=value", help="for example train.seed=2")
     audit = commands.add_parser("audit", help="check annotations: counts, duplicates, shortcuts, agreement")
     audit.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSONL files, or folders of them")
+    probe = commands.add_parser("probe", help="how many masked pieces of our sentences an encoder guesses right")
+    probe.add_argument("model", type=Path, metavar="MODEL", help="folder of a masked language model")
     return parser
+
+
+def _probe(model: Path) -> None:
+    from training.pretrain.probe import masked_accuracy, own_sentences
+
+    accuracy, total = masked_accuracy(model, own_sentences())
+    sys.stdout.write(f"masked-token accuracy {100 * accuracy:.1f}% of {total} masked pieces\n")
 
 
 def _audit(files: list[Path]) -> None:
@@ -75,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "audit":
         return run_command("training", lambda: _audit(arguments.files))
+    if arguments.command == "probe":
+        return run_command("training", lambda: _probe(arguments.model))
     command = {"finetune": _finetune, "pretrain": _pretrain, "splits": _splits}[arguments.command]
     return run_command("training", lambda: command(arguments.config, arguments.override))
 

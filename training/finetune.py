@@ -138,6 +138,27 @@ def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> Trai
     )
 
 
+def make_optimiser(model: Any, section: TrainSection) -> Any:
+    """AdamW with a rate of its own for the fresh head (pooler and classifier); no decay on biases and norms.
+
+    The encoder knows something and must not be shaken; the head knows nothing and has to move first.
+    """
+    groups: dict[tuple[bool, bool], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        fresh = not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
+        groups.setdefault((fresh, parameter.dim() > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": section.lr * (section.head_lr_factor if fresh else 1.0),
+                "weight_decay": section.weight_decay if decayed else 0.0,
+            }
+            for (fresh, decayed), parameters in groups.items()
+        ]
+    )
+
+
 def _tokenised(corpus: Corpus, tokenizer: Any, max_length: int) -> Any:
     def encode(batch: dict[str, list[Any]]) -> Any:
         encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
@@ -162,6 +183,7 @@ def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, 
         compute_metrics=validation_metrics,
         compute_loss_func=WeightedLoss(config.train.positive_weight),
         callbacks=[StopWhenNotFinite()],
+        optimizers=(make_optimiser(model, config.train), None),
     )
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(EpochLines())

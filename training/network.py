@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,28 @@ def load_network(section: NetworkSection) -> Any:
     positions = getattr(config, "max_position_embeddings", None) or section.max_length
     if section.max_length > positions:
         raise UsageError(f"network.max_length is {section.max_length}; {section.encoder} has {positions} positions.")
-    return AutoModelForSequenceClassification.from_pretrained(
-        **source, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    model, loaded = AutoModelForSequenceClassification.from_pretrained(
+        **source,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
     )
+    _start_pooler(model, loaded["missing_keys"])
+    return model
+
+
+def _start_pooler(model: Any, missing: Collection[str]) -> None:
+    """Let a pooler that the checkpoint lacks start as the identity.
+
+    A masked language model has none. With the usual small random start the classifier first sees next to
+    nothing of [CLS], and the loss stays on a plateau for an epoch or two.
+    """
+    from torch.nn import init
+
+    names = [name for name in missing if name.endswith("pooler.dense.weight")]
+    for name in names:
+        pooler = model.get_submodule(name.removesuffix(".weight"))
+        init.eye_(pooler.weight)
+        init.zeros_(pooler.bias)

@@ -41,6 +41,7 @@ class TrainSection(Section):
     batch_size: int = Field(ge=1)
     micro_batch_size: int = Field(ge=1)
     lr: float = Field(gt=0, lt=1)
+    head_lr_factor: float = Field(gt=0, le=1000)
     weight_decay: float = Field(ge=0, lt=1)
     warmup: float = Field(ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"]

@@ -69,16 +69,35 @@ def _seal(folder: Path, kind: str, extra: dict[str, Any]) -> None:
     _fsync(folder / MANIFEST)
 
 
+def _kind_of(folder: Path) -> str | None:
+    """What the manifest of a folder says it is; None without a readable manifest."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _move(work: Path, target: Path) -> None:
+    """Move a sealed folder into place; an older one is set aside first and removed last."""
+    old = work.with_name(work.name + ".old")
+    if target.exists():
+        os.rename(target, old)
+    os.replace(work, target)
+    _fsync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def write_folder(target: Path, kind: str, **extra: Any) -> Iterator[Path]:
+def write_folder(target: Path, kind: str, replace: bool = False, **extra: Any) -> Iterator[Path]:
     """Yield a folder beside ``target``; on success seal it and move it to ``target``.
 
-    On any exception nothing remains and ``target`` is untouched. ``extra`` goes into the manifest.
+    On any exception nothing remains and ``target`` is untouched. ``extra`` goes into the manifest. With
+    ``replace`` an older folder of the same kind gives way, after the new one is whole.
 
     Raises:
-        FolderError: ``target`` exists already, or the disk refuses (full, read-only).
+        FolderError: ``target`` exists already (or is of another kind), or the disk refuses (full, read-only).
     """
-    if target.exists():
+    if target.exists() and not (replace and _kind_of(target) == kind):
         raise FolderError(f"{target} exists already. Remove it, or choose another name.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +111,7 @@ def write_folder(target: Path, kind: str, **extra: Any) -> Iterator[Path]:
         work.chmod(0o777 & ~_umask())
         yield work
         _seal(work, kind, extra)
-        os.replace(work, target)
-        _fsync(target.parent)
+        _move(work, target)
     except OSError as error:
         shutil.rmtree(work, ignore_errors=True)
         if error.strerror is None:
