@@ -3,14 +3,14 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-NAME ?= default
+NAME = default
 RUN := runs/$(NAME)
 ARTICLE := seeds/articles/turkije-libie.txt
-# uv does not read pip's list of local wheels by itself.
+# uv reads neither pip's list of local wheels nor its index by itself.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: run test test-all lint types ci wheel clean
+.PHONY: run test test-all lint types ci clean
 
 run: $(RUN)/bundle/manifest.json $(RUN)/report/manifest.json
 	$(BIN)/strijdtaal predict $(RUN)/bundle $(ARTICLE)
@@ -30,15 +30,13 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
-wheel: .venv/ready
-	$(BIN)/python -m pytest -m slow tests/test_wheel.py
-
 ci: lint types test-all
 
 .venv/ready: requirements-dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==0.13.9
-	$(BIN)/uv pip install --python $(BIN)/python -r requirements-dev.txt
+	index="$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}"; \
+	$(BIN)/uv pip install $${index:+--default-index "$$index"} --python $(BIN)/python -r requirements-dev.txt
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -55,4 +53,4 @@ $(RUN)/bundle/manifest.json: $(RUN)/report/manifest.json
 	$(BIN)/python -m eval package $(RUN)
 
 clean:
-	rm -rf $(RUN) dist
+	rm -rf $(RUN)

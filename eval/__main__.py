@@ -19,6 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--out", type=Path, metavar="PARQUET", help="where its predictions go (with --data)")
     report = commands.add_parser("report", help="tables and page -> RUN/report/")
     report.add_argument("run", type=Path, metavar="RUN")
+    report.add_argument("also", type=Path, nargs="*", metavar="PARQUET", help="predictions of outside systems")
     package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
     package.add_argument("run", type=Path, metavar="RUN")
     package.add_argument("--out", type=Path, metavar="FOLDER")
@@ -44,7 +45,7 @@ def _score(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from eval.report import table, write_report
 
-    target, report = write_report(arguments.run)
+    target, report = write_report(arguments.run, arguments.also)
     for split in report["results"]:
         sys.stdout.write(f"{split}\n{table(report, split)}\n\n")
     sys.stdout.write(f"Report: {target / 'report.html'}\n")
@@ -57,10 +58,14 @@ def _package(arguments: argparse.Namespace) -> None:
 
 
 def _parity(arguments: argparse.Namespace) -> None:
-    from eval.parity import parity
+    from eval.parity import TOLERANCE, parity
+    from strijdtaal.errors import BundleError
 
-    for name, difference in parity(arguments.bundle).items():
+    found = parity(arguments.bundle)
+    for name, difference in found.items():
         sys.stdout.write(f"{name:45s} {difference:.1e}\n")
+    if max(found.values()) > TOLERANCE:
+        raise BundleError(f"The ways of loading {arguments.bundle} differ by more than {TOLERANCE:g}.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,10 +12,12 @@ import numpy as np
 
 from eval.card import model_card
 from eval.export import export_onnx
-from eval.predictions import Predictions, read_predictions
+from eval.parity import TOLERANCE
+from eval.predictions import Predictions
+from eval.report import predictions_of
 from strijdtaal.bundle import KIND, ONNX, labels_document
 from strijdtaal.classifier import Classifier
-from strijdtaal.errors import BundleError, DataError
+from strijdtaal.errors import BundleError
 from strijdtaal.folder import sha256_of, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS
 from strijdtaal.text import clean
@@ -23,7 +25,6 @@ from training.run import Run, commit, open_run, write_json
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-5  # largest difference in probability between torch and ONNX Runtime
 GOLDEN = 24  # sentences from the validation split, besides the edge cases
 
 # Written for the project: what texts from the wild do to tokenizers.
@@ -105,11 +106,9 @@ def package(folder: Path | str, out: Path | None = None) -> Path:
         FolderError: ``out`` exists and is no bundle.
     """
     run = open_run(folder)
-    files = {name: run.folder / "predictions" / f"encoder-{name}.parquet" for name in ("validation", "test")}
-    if not all(path.is_file() for path in files.values()):
-        raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
+    found = predictions_of(run)
+    validation, test = found["validation"]["encoder"], found["test"]["encoder"]
     target = out or run.folder / "bundle"
-    validation, test = (read_predictions(files[name]) for name in ("validation", "test"))
     about: dict[str, Any] = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
     with write_folder(target, KIND, replace=True, **about) as work:
         _write(work, run, validation, test)

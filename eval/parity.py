@@ -12,6 +12,8 @@ from strijdtaal.classifier import Classifier
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
 
+TOLERANCE = 1e-5  # in probability
+
 
 def pipeline_probabilities(bundle: Path, texts: Sequence[str]) -> NDArray[np.float64]:
     """Through ``transformers.pipeline("text-classification", top_k=None)``."""

@@ -3,7 +3,7 @@
 Columns: ``id``, ``article``, ``text`` (string), ``gold`` (list of label keys), ``logits`` (list of float,
 may be null for systems without), ``probabilities`` (list of float); one value a label, in the order of
 ``strijdtaal.labels.KEYS``. The schema's metadata holds a JSON object under ``strijdtaal`` with
-``system``, ``split``, ``labels``, ``codebook_version`` and ``threshold``.
+``schema`` (1), ``system``, ``split``, ``labels``, ``codebook_version`` and ``threshold``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from strijdtaal.errors import DataError
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 
 METADATA = b"strijdtaal"
+SCHEMA = 1
+KIND = "predictions"
 COLUMNS = ("id", "article", "text", "gold", "logits", "probabilities")
 
 
@@ -52,6 +54,7 @@ def write_predictions(path: Path, item: Predictions) -> None:
     import pyarrow.parquet as pq
 
     about = {
+        "schema": SCHEMA,
         "system": item.system,
         "split": item.split,
         "labels": list(KEYS),
@@ -96,6 +99,8 @@ def _about(path: Path, schema: Any) -> dict[str, Any]:
         raise DataError(f"{path}: its 'strijdtaal' metadata is not a JSON object. Score the system again.") from error
     except KeyError as error:
         raise DataError(f"{path}: its metadata lacks {error}; see eval/predictions.py.") from error
+    if about.get("schema") != SCHEMA:
+        raise DataError(f"{path}: schema {about.get('schema')!r} in its metadata; this version reads {SCHEMA}.")
     if about.get("labels") != list(KEYS):
         raise DataError(f"{path}: labels are {about.get('labels')}, this version knows {list(KEYS)} in that order.")
     if about.get("codebook_version") != CODEBOOK_VERSION:

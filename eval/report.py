@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import DRAWS, f1_intervals
-from eval.metrics import score
+from eval.predictions import KIND as PREDICTIONS
 from eval.predictions import Predictions, read_predictions
 from strijdtaal.errors import DataError
-from strijdtaal.folder import write_folder
+from strijdtaal.folder import verify_folder, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
 from strijdtaal.text import clean
 from training.run import Run, open_run, write_json
 
 KIND = "report"
+SPLITS = ("validation", "test", "held_out")
 SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
 NAMES = {
     "majority": "majority (no label)",
@@ -42,6 +43,8 @@ def _plain(value: Any) -> Any:
 
 def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     """All metrics of one system on one split, with 95% intervals of F1."""
+    from eval.metrics import score
+
     result = score(item.gold, item.decided, item.probabilities)
     macro, each = f1_intervals(item.articles, item.gold, item.decided)
     result["macro_f1_interval"] = macro
@@ -52,29 +55,56 @@ def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     return plain
 
 
-def read_all(folder: Path) -> dict[str, dict[str, Predictions]]:
-    """Predictions by split and system, in the report's order; the same ids in every system of a split.
+def read_all(folder: Path, extra: Sequence[Path] = ()) -> dict[str, dict[str, Predictions]]:
+    """Predictions by split and system, the project's own systems first; the same ids in all of a split.
+
+    ``extra`` are files of outside systems; their metadata says which system and split they are.
 
     Raises:
         DataError: a file is missing or wrong, or two systems speak of different sentences.
     """
     found: dict[str, dict[str, Predictions]] = {}
-    for split in ("validation", "test", "held_out"):
+    for split in SPLITS:
         for system in SYSTEMS:
             path = folder / f"{system}-{split}.parquet"
             if path.is_file():
                 found.setdefault(split, {})[system] = read_predictions(path)
     if "test" not in found:
         raise DataError(f"{folder} holds no predictions of the test split. First: python -m eval score RUN")
+    for path in extra:
+        _join(found, path)
     for split, systems in found.items():
         if "encoder" not in systems:
             raise DataError(f"{folder} lacks encoder-{split}.parquet. First: python -m eval score RUN")
-        first = next(iter(systems.values()))
+        first = systems["encoder"]
         for system, item in systems.items():
             if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
-                raise DataError(
-                    f"{folder}: {system} and {first.system} differ in the sentences of {split}. Score again."
-                )
+                raise DataError(f"{folder}: {system} and encoder differ in the sentences of {split}. Score again.")
+    return found
+
+
+def _join(found: dict[str, dict[str, Predictions]], path: Path) -> None:
+    """Put an outside system's file beside the others."""
+    item = read_predictions(path)
+    if item.split not in found:
+        raise DataError(f"{path}: split '{item.split}' is not one of {', '.join(found)}.")
+    if item.system in found[item.split]:
+        raise DataError(f"{path}: system '{item.system}' on split '{item.split}' is there already. Rename it.")
+    found[item.split][item.system] = item
+
+
+def predictions_of(run: Run, extra: Sequence[Path] = ()) -> dict[str, dict[str, Predictions]]:
+    """A run's predictions, verified: whole, and about the sentences that the run set apart."""
+    folder = run.folder / "predictions"
+    if not folder.is_dir():
+        raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
+    manifest = verify_folder(folder, PREDICTIONS)
+    if manifest.get("model_sha256") != run.model_sha256:
+        raise DataError(f"{folder} was made by another model. First: python -m eval score {run.folder}")
+    found = read_all(folder, extra)
+    for split, systems in found.items():
+        if systems["encoder"].ids != run.data["ids"][split]:
+            raise DataError(f"{folder}: other sentences than the run's {split} split. Score again.")
     return found
 
 
@@ -96,13 +126,16 @@ def _sentences(systems: dict[str, Predictions], limit: int) -> list[dict[str, An
     return rows
 
 
-def build(run: Run) -> dict[str, Any]:
-    """The report as plain values: run, data, results by split and system."""
-    found = read_all(run.folder / "predictions")
+def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
+    """The report as plain values: what made the run, its data, results by split and system."""
+    found = predictions_of(run, extra)
     return {
         "run": run.name,
         "codebook_version": CODEBOOK_VERSION,
         "labels": list(KEYS),
+        "config": run.config.model_dump(mode="json"),
+        "environment": run.environment,
+        "model_sha256": run.model_sha256,
         "data_fingerprint": run.data["data_fingerprint"],
         "split_fingerprint": run.data["split_fingerprint"],
         "counts": run.data["counts"],
@@ -128,7 +161,7 @@ def table(report: dict[str, Any], split: str) -> str:
         interval = "n/a" if low is None else f"{low:.3f}-{high:.3f}"
         cells = [_figure(result[name]) for name in ("macro_f1", "micro_f1", "exact_match")]
         labels = [_figure(result["labels"][key]["f1"]) for key in KEYS]
-        rows.append([NAMES[system], cells[0], interval, *cells[1:], *labels])
+        rows.append([NAMES.get(system, system), cells[0], interval, *cells[1:], *labels])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -154,14 +187,14 @@ def _html(report: dict[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
 
 
-def write_report(folder: Path | str) -> tuple[Path, dict[str, Any]]:
-    """Write ``report/`` into a scored run: report.json and report.html.
+def write_report(folder: Path | str, extra: Sequence[Path] = ()) -> tuple[Path, dict[str, Any]]:
+    """Write ``report/`` into a scored run: report.json and report.html; an older one is replaced.
 
     Raises:
         UsageError: the run is not whole. DataError: it was not scored, or the predictions are faulty.
     """
     run = open_run(folder)
-    report = build(run)
+    report = build(run, extra)
     target = run.folder / "report"
     with write_folder(target, KIND, replace=True) as work:
         write_json(work / "report.json", {key: value for key, value in report.items() if key != "sentences"})

@@ -11,49 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.baselines import Tfidf, majority_probabilities
-from eval.predictions import Predictions, write_predictions
+from eval.predictions import KIND, Predictions, write_predictions
 from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import to_vector
 from strijdtaal.text import clean
 from training.dataset import Corpus, load_corpus
-from training.finetune import best_shared_threshold
 from training.keywords import keyword_probabilities
+from training.network import classify
 from training.records import Record, read_records
 from training.run import Run, open_run
+from training.thresholds import best_shared_threshold
 
 log = logging.getLogger(__name__)
 
-KIND = "predictions"
 ENCODER = "encoder"
 SCORED = ("validation", "test", "held_out")
-
-
-def torch_logits(run: Run, texts: Sequence[str]) -> NDArray[np.float64]:
-    """Logits of a run's model in torch, fp32, shape (len(texts), labels); progress on standard error."""
-    import torch
-    from tqdm import tqdm
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    model = AutoModelForSequenceClassification.from_pretrained(run.folder / "model", dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(run.folder / "model")
-    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-    result = np.empty((len(texts), model.config.num_labels))
-    with torch.inference_mode():
-        for start in tqdm(range(0, len(order), 64), desc="scoring", unit="batch", leave=False):
-            chunk = order[start : start + 64]
-            inputs = tokenizer(
-                [texts[number] for number in chunk],
-                truncation=True,
-                max_length=run.config.network.max_length,
-                padding=True,
-                return_tensors="pt",
-            )
-            result[chunk] = model(**inputs).logits.double().numpy()
-    if not np.isfinite(result).all():
-        raise UsageError(f"The model of {run.folder} gives values that are not finite. Train it again.")
-    return result
 
 
 def _gold(records: Sequence[Record]) -> NDArray[np.float64]:
@@ -125,12 +99,12 @@ def score_run(folder: Path | str) -> Path:
     corpus = _corpus_of(run)
     splits = [name for name in SCORED if name in corpus.splits]
     target = run.folder / "predictions"
-    with write_folder(target, KIND, replace=True) as work:
+    with write_folder(target, KIND, replace=True, model_sha256=run.model_sha256) as work:
         log.info("Fitting the baselines")
         items = _baselines(corpus, splits)
         for split in splits:
             records = corpus.splits[split]
-            logits = torch_logits(run, _texts(records))
+            logits = classify(run.folder / "model", _texts(records), run.config.network.max_length)
             items.append(_predictions(ENCODER, split, run.threshold, records, sigmoid(logits), logits))
         for item in items:
             write_predictions(work / f"{item.system}-{item.split}.parquet", item)
@@ -146,9 +120,14 @@ def score_file(folder: Path | str, data: Path, out: Path) -> Path:
     records = read_records([data])
     if out.exists():
         raise UsageError(f"{out} exists already. Remove it, or choose another name.")
-    logits = torch_logits(run, _texts(records))
-    out.parent.mkdir(parents=True, exist_ok=True)
+    logits = classify(run.folder / "model", _texts(records), run.config.network.max_length)
     part = out.with_name(f".{out.name}.part")
-    write_predictions(part, _predictions(run.name, data.stem, run.threshold, records, sigmoid(logits), logits))
-    part.replace(out)
+    item = _predictions(run.name, data.stem, run.threshold, records, sigmoid(logits), logits)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_predictions(part, item)
+        part.replace(out)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"Cannot write {out}: {error.strerror}.") from error
     return out

@@ -133,7 +133,7 @@ def test_distinct_ngrams():
 def test_the_projects_own_annotations_pass_every_check(run_module):
     result = run_module("training", "audit", "seeds/annotations")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.endswith("\nno bounds not met\n")
+    assert result.stdout.endswith("\nAll bounds are met.\n")
 
 
 def test_table_shows_verdicts_and_examples():

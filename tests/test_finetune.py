@@ -9,10 +9,11 @@ import torch
 
 from strijdtaal.errors import DataError, TrainingError, UsageError
 from training.dataset import load_corpus, to_dataset_dict
-from training.finetune import WeightedLoss, best_shared_threshold, finetune
+from training.finetune import WeightedLoss, finetune
 from training.network import load_network, load_tokenizer
 from training.run import open_run
 from training.settings import DEFAULT, load_run_config
+from training.thresholds import best_shared_threshold
 
 
 def config_with(overrides, tmp_path, *more):

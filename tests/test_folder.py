@@ -117,7 +117,7 @@ class TestWriting:
 
     def test_of_two_writers_the_first_to_finish_wins_and_the_other_is_told(self, tmp_path):
         target = tmp_path / "b1"
-        with pytest.raises(FolderError, match=r"b1 failed"), write_folder(target, "bundle"):
+        with pytest.raises(FolderError, match=r"b1 exists already"), write_folder(target, "bundle"):
             make(target, note="snel")
         assert verify_folder(target, "bundle")["note"] == "snel"
         assert os.listdir(tmp_path) == ["b1"]

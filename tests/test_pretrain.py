@@ -113,7 +113,7 @@ def test_killed_run_resumes_to_the_same_weights(corpus, model, tmp_path):
     newest.write_bytes(newest.read_bytes()[:-10])
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "Checkpoint passed over" in result.stderr
+    assert "Checkpoint passed over and removed" in result.stderr
     assert len(steps) == 1 or "Taken up from" in result.stderr
     ours = load_file(tmp_path / "whole" / "model" / "model.safetensors")
     theirs = load_file(model / "model.safetensors")
@@ -174,9 +174,9 @@ def test_missing_corpus_file_is_refused_before_any_work(tmp_path):
 
 
 def test_rows_begin_at_line_starts_where_one_is_near():
-    starts = np.array([0, 9, 21, 28, 60])
+    starts = np.array([0, 8, 10, 21, 28, 60])
     places = row_starts(starts, 70, 10)
-    assert places.tolist() == [0, 9, 21, 31, 41, 51, 60]
+    assert places.tolist() == [0, 10, 21, 31, 41, 51, 60]
 
 
 def test_streams_never_show_held_out_rows_and_restart_exactly(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from eval.metrics import score
+from eval.predictions import KIND as PREDICTIONS
 from eval.predictions import Predictions, write_predictions
 from eval.report import (
     SYSTEMS,
@@ -62,18 +64,29 @@ def rewrite(folder, system, split, **changes):
 
 
 def make_run(tmp_path, name="proef", **options):
-    """A finished and scored run, without the model."""
+    """A finished and scored run, with a stand-in for the model file that no test here loads."""
     folder = tmp_path / name
     with write_folder(folder, KIND) as work:
         (work / "config.yaml").write_text(DEFAULT.read_text("utf-8"), "utf-8")
+        (work / "model").mkdir()
+        (work / "model" / "model.safetensors").write_bytes(b"weights")
         counts = {split: {"sentences": 48, "articles": 12} for split in SPLITS}
-        write_json(
-            work / "data.json",
-            {"data_fingerprint": "d" * 64, "split_fingerprint": "5" * 64, "counts": counts},
-        )
+        sizes = {key: value for key, value in options.items() if key == "articles"}
+        ids = {split: system_says("encoder", split, **sizes).ids for split in SPLITS}
+        fingerprints = {"data_fingerprint": "d" * 64, "split_fingerprint": "5" * 64}
+        write_json(work / "data.json", {**fingerprints, "counts": counts, "ids": ids})
         write_json(work / "metrics.json", {"threshold": 0.5, "best_epoch": 2, "epochs": [{"loss": 0.5}]})
-    write_all(folder / "predictions", **options)
+        write_json(work / "environment.json", {"commit": "c" * 40})
+    score_again(folder, **options)
     return folder
+
+
+def score_again(folder, then=lambda predictions: None, **options):
+    """Write and seal the predictions of a run; ``then`` may change them before."""
+    sha256 = open_run(folder).model_sha256
+    with write_folder(folder / "predictions", PREDICTIONS, replace=True, model_sha256=sha256) as work:
+        write_all(work, **options)
+        then(work)
 
 
 class Page(HTMLParser):
@@ -135,7 +148,7 @@ def test_a_run_that_was_not_scored_is_refused_with_the_command_to_score_it(tmp_p
 @pytest.mark.parametrize("split", ["validation", "held_out"])
 def test_a_split_that_only_the_baselines_scored_is_refused(tmp_path, split):
     run = make_run(tmp_path)
-    (run / "predictions" / f"encoder-{split}.parquet").unlink()
+    score_again(run, lambda work: (work / f"encoder-{split}.parquet").unlink())
     with pytest.raises(DataError, match=split):
         write_report(run)
     assert not (run / "report").exists()
@@ -159,7 +172,7 @@ def other_gold(item):
 def test_systems_that_speak_of_different_sentences_are_refused_by_name(tmp_path, change):
     folder = write_all(tmp_path / "predictions")
     rewrite(folder, "tfidf", "test", **change(system_says("tfidf", "test")))
-    with pytest.raises(DataError, match="tfidf and majority differ in the sentences of test") as caught:
+    with pytest.raises(DataError, match="tfidf and encoder differ in the sentences of test") as caught:
         read_all(folder)
     assert str(folder) in str(caught.value)
 
@@ -167,7 +180,7 @@ def test_systems_that_speak_of_different_sentences_are_refused_by_name(tmp_path,
 def test_a_system_with_fewer_sentences_is_refused(tmp_path):
     folder = write_all(tmp_path / "predictions")
     write_predictions(folder / "keywords-test.parquet", system_says("keywords", "test", articles=11))
-    with pytest.raises(DataError, match="keywords and majority differ"):
+    with pytest.raises(DataError, match="keywords and encoder differ"):
         read_all(folder)
 
 
@@ -229,8 +242,12 @@ def test_the_terminal_table_has_a_row_a_system_in_aligned_columns(tmp_path):
 def test_the_terminal_table_shows_n_a_for_what_is_undefined(tmp_path):
     run = make_run(tmp_path)
     nothing = np.zeros_like(system_says("encoder", "held_out").gold)
-    for system in SYSTEMS:
-        rewrite(run / "predictions", system, "held_out", gold=nothing, probabilities=nothing)
+
+    def without_labels(work):
+        for system in SYSTEMS:
+            rewrite(work, system, "held_out", gold=nothing, probabilities=nothing)
+
+    score_again(run, without_labels)
     rows = table(build(open_run(run)), "held_out").splitlines()[1:]
     for row in rows:
         # macro-F1, its interval, micro-F1, and the four labels; the empty sets are all right.
@@ -240,11 +257,15 @@ def test_the_terminal_table_shows_n_a_for_what_is_undefined(tmp_path):
 
 def test_the_page_shows_n_a_for_what_is_undefined(tmp_path):
     run = make_run(tmp_path)
-    for system in SYSTEMS:
-        item = system_says(system, "test")
-        gold, probabilities = item.gold.copy(), item.probabilities.copy()
-        gold[:, 2] = probabilities[:, 2] = 0
-        rewrite(run / "predictions", system, "test", gold=gold, probabilities=probabilities)
+
+    def without_retreats(work):
+        for system in SYSTEMS:
+            item = system_says(system, "test")
+            gold, probabilities = item.gold.copy(), item.probabilities.copy()
+            gold[:, 2] = probabilities[:, 2] = 0
+            rewrite(work, system, "test", gold=gold, probabilities=probabilities)
+
+    score_again(run, without_retreats)
     cells = Page(page_of(run)).cells
     start = cells.index("retreat")
     assert cells[start + 2 : start + 5] == ["n/a"] * 3
@@ -361,13 +382,48 @@ def test_the_report_is_written_as_one_sealed_folder(tmp_path):
     assert "b" not in page.tags[: page.tags.index("table")]
 
 
-def test_a_second_report_is_refused_and_the_first_stays(tmp_path):
+def test_a_second_report_replaces_the_first(tmp_path):
     run = make_run(tmp_path)
+    write_report(run)
+    score_again(run, lambda work: rewrite(work, "encoder", "test", threshold=0.31))
     target, _ = write_report(run)
-    before = (target / "report.html").read_bytes()
-    with pytest.raises(FolderError, match=r"exists already\. Remove it"):
+    assert json.loads((target / "report.json").read_text("utf-8"))["results"]["test"]["encoder"]["threshold"] == 0.31
+
+
+def test_predictions_of_another_model_are_refused(tmp_path):
+    run, other = make_run(tmp_path, "een"), make_run(tmp_path, "twee")
+    manifest = other / "predictions" / "manifest.json"
+    value = json.loads(manifest.read_text("utf-8"))
+    manifest.write_text(json.dumps({**value, "model_sha256": "0" * 64}), "utf-8")
+    shutil.rmtree(run / "predictions")
+    shutil.copytree(other / "predictions", run / "predictions")
+    with pytest.raises(DataError, match="made by another model"):
         write_report(run)
-    assert (target / "report.html").read_bytes() == before
+
+
+def test_changed_predictions_are_refused(tmp_path):
+    run = make_run(tmp_path)
+    rewrite(run / "predictions", "encoder", "test", threshold=0.9)
+    with pytest.raises(FolderError, match=r"encoder-test\.parquet was changed"):
+        write_report(run)
+
+
+def test_predictions_on_other_sentences_than_the_runs_are_refused(tmp_path):
+    run = make_run(tmp_path)
+    score_again(run, articles=11)
+    with pytest.raises(DataError, match="other sentences than the run's"):
+        write_report(run)
+
+
+def test_an_outside_system_joins_by_its_parquet_file(tmp_path):
+    run = make_run(tmp_path)
+    theirs = tmp_path / "theirs.parquet"
+    write_predictions(theirs, replace(system_says("tfidf", "test"), system="buitenstaander"))
+    target, report = write_report(run, [theirs])
+    assert "buitenstaander" in table(report, "test")
+    assert "buitenstaander" in (target / "report.html").read_text("utf-8")
+    with pytest.raises(DataError, match="is there already"):
+        write_report(run, [theirs, theirs])
 
 
 def test_the_same_predictions_give_the_same_bytes(tmp_path):

@@ -41,7 +41,8 @@ def _audit(files: list[Path]) -> None:
 
     checks = audit(read_records(find_files(files)))
     failed = sum(check.passed is False for check in checks)
-    sys.stdout.write(f"{table(checks)}\n\n{failed or 'no'} bound{'s' if failed != 1 else ''} not met\n")
+    verdict = f"{failed} bounds are not met" if failed else "All bounds are met"
+    sys.stdout.write(f"{table(checks)}\n\n{verdict}.\n")
 
 
 def _finetune(config_path: Path, overrides: list[str]) -> None:

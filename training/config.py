@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from strijdtaal.errors import UsageError, nearest
 
@@ -27,6 +27,13 @@ class Section(BaseModel):
     """A part of a configuration: closed (unknown keys are refused) and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("must not be yes or no (YAML reads yes, no, on and off so; use quotes for text)")
+        return value
 
 
 class _Loader(yaml.SafeLoader):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -24,12 +25,13 @@ def run_command(program: str, command: Callable[[], None]) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written folders are removed
     try:
         command()
     except StrijdtaalError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write(f"{program}: interrupted; nothing was left behind.\n")
+        sys.stderr.write(f"{program}: interrupted; no folder was left half-written.\n")
         return 130
     return 0

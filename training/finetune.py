@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,20 +22,20 @@ from transformers import (
     set_seed,
 )
 
-from strijdtaal.errors import TrainingError
+from strijdtaal.errors import TrainingError, UsageError
 from strijdtaal.folder import write_folder
-from strijdtaal.labels import CODEBOOK_VERSION, KEYS
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
+from strijdtaal.text import clean
 from training.config import dump_config
 from training.dataset import Corpus, load_corpus, to_dataset_dict
-from training.network import load_network, load_tokenizer
+from training.network import classify, load_network, load_tokenizer
 from training.precision import bf16_is_faster
 from training.run import KIND, environment, write_json
 from training.settings import RunConfig, TrainSection
 from training.splits import counts_table
+from training.thresholds import best_shared_threshold
 
 log = logging.getLogger(__name__)
-
-THRESHOLDS = np.round(np.arange(0.10, 0.901, 0.02), 2)
 
 
 class EpochLines(ProgressCallback):
@@ -75,19 +77,26 @@ def validation_metrics(prediction: Any) -> dict[str, float]:
     return {"macro_f1": float(np.mean(each)), **scores}
 
 
-def best_shared_threshold(logits: Any, gold: Any) -> tuple[float, float]:
-    """The one threshold for all labels with the highest macro-F1; ties go to the one nearest 0.5."""
-    from sklearn.metrics import f1_score
+class MaskingTrainer(Trainer):
+    """The Trainer, hiding a share of the input pieces behind [MASK] in training steps.
 
-    from strijdtaal.classifier import sigmoid
+    A few thousand sentences are soon learnt by heart; a sentence that looks different in every epoch is
+    not. Evaluation and prediction see whole sentences.
+    """
 
-    probabilities = sigmoid(np.asarray(logits))
-    scored = [
-        (float(f1_score(gold, probabilities >= value, average="macro", zero_division=0.0)), float(value))
-        for value in THRESHOLDS
-    ]
-    score, threshold = max(scored, key=lambda pair: (round(pair[0], 6), -abs(pair[1] - 0.5)))
-    return threshold, score
+    def __init__(self, token_mask: float, mask_id: int | None, special_ids: list[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.token_mask, self.mask_id = token_mask, mask_id
+        self.special_ids = torch.tensor(special_ids)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """One step on inputs of which some pieces are hidden."""
+        if self.token_mask and self.mask_id is not None:
+            ids = inputs["input_ids"]
+            chosen = torch.rand(ids.shape) < self.token_mask
+            hidden = chosen.to(ids.device) & ~torch.isin(ids, self.special_ids.to(ids.device))
+            inputs = {**inputs, "input_ids": ids.masked_fill(hidden, self.mask_id)}
+        return super().training_step(model, inputs, *args, **options)
 
 
 class WeightedLoss:
@@ -97,23 +106,28 @@ class WeightedLoss:
         self.weight = torch.full((len(KEYS),), positive_weight)
 
     def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        """``num_items_in_batch``: sentences over all accumulated steps, given by the Trainer."""
+        """``num_items_in_batch``: label cells over all accumulated steps, given by the Trainer."""
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
             outputs["logits"].float(), labels.float(), pos_weight=self.weight.to(labels.device), reduction="sum"
         )
-        sentences = labels.shape[0] if num_items_in_batch is None else num_items_in_batch / labels.shape[1]
-        return loss / (sentences * labels.shape[1])
+        return loss / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
 def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> TrainingArguments:
     bf16 = section.precision == "bf16" or (section.precision == "auto" and bf16_is_faster())
     log.info("Precision: %s", "bf16" if bf16 else "fp32")
-    micro = min(section.micro_batch_size, section.batch_size)
+    devices = int(os.environ.get("WORLD_SIZE", max(1, torch.cuda.device_count())))
+    share, rest = divmod(section.batch_size, devices)
+    micro = min(section.micro_batch_size, max(1, share))
+    if rest or share % micro:
+        raise UsageError(
+            f"train.batch_size {section.batch_size} cannot be shared by {devices} devices in steps of {micro}."
+        )
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=section.epochs,
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=section.batch_size // micro,
+        gradient_accumulation_steps=share // micro,
         per_device_eval_batch_size=64,
         learning_rate=section.lr,
         weight_decay=section.weight_decay,
@@ -145,7 +159,7 @@ def make_optimiser(model: Any, section: TrainSection) -> Any:
     """
     groups: dict[tuple[bool, bool], list[Any]] = {}
     for name, parameter in model.named_parameters():
-        fresh = not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
+        fresh = name in model.fresh_names
         groups.setdefault((fresh, parameter.dim() > 1), []).append(parameter)
     return torch.optim.AdamW(
         [
@@ -168,13 +182,18 @@ def _tokenised(corpus: Corpus, tokenizer: Any, max_length: int) -> Any:
     return to_dataset_dict(corpus).map(encode, batched=True, remove_columns=["id", "article", "text"])
 
 
-def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, Any, Any]:
+def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, Any]:
     tokenizer = load_tokenizer(config.network)
     data = _tokenised(corpus, tokenizer, config.network.max_length)
+    if config.train.token_mask and tokenizer.mask_token_id is None:
+        raise UsageError("train.token_mask needs a tokenizer with a mask token; set it to 0 for this encoder.")
     set_seed(config.train.seed)
     model = load_network(config.network)
     steps = math.ceil(len(data["train"]) / config.train.batch_size)
-    trainer = Trainer(
+    trainer = MaskingTrainer(
+        config.train.token_mask,
+        tokenizer.mask_token_id,
+        tokenizer.all_special_ids,
         model=model,
         args=_arguments(config.train, folder, steps),
         train_dataset=data["train"],
@@ -187,27 +206,22 @@ def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, 
     )
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(EpochLines())
-    return trainer, tokenizer, data
+    return trainer, tokenizer
 
 
-def _metrics(config: RunConfig, trainer: Trainer, data: Any) -> dict[str, Any]:
-    prediction = trainer.predict(data["validation"], metric_key_prefix="validation")
-    logits, gold = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-    if not np.isfinite(logits).all():
-        raise TrainingError("The best checkpoint gives values that are not finite. Lower train.lr.")
+def _metrics(config: RunConfig, history: list[dict[str, Any]], logits: Any, gold: Any) -> dict[str, Any]:
+    """What the run found out on validation data, from the fp32 logits of the weights that it keeps."""
     threshold, score = best_shared_threshold(logits, gold)
     if config.decision.threshold != "validation":
-        threshold = float(config.decision.threshold)
-        score = float("nan")
-    silent = [
-        key for column, key in enumerate(KEYS) if not (logits[:, column] >= math.log(threshold / (1 - threshold))).any()
-    ]
+        threshold, score = float(config.decision.threshold), math.nan
+    reached = (logits >= math.log(threshold / (1 - threshold))).any(axis=0)
+    silent = [key for key, any_reached in zip(KEYS, reached, strict=True) if not any_reached]
     if silent:
         log.warning("On validation no sentence reaches the threshold for: %s", ", ".join(silent))
-    history = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
+    at_half = validation_metrics(SimpleNamespace(predictions=logits, label_ids=gold))
     return {
         "threshold": threshold,
-        "validation_macro_f1_at_half": prediction.metrics["validation_macro_f1"],
+        "validation_macro_f1_at_half": at_half["macro_f1"],
         "validation_macro_f1_at_threshold": None if math.isnan(score) else score,
         "best_epoch": max(history, key=lambda entry: entry["eval_macro_f1"])["epoch"],
         "labels_never_predicted": silent,
@@ -218,16 +232,21 @@ def _metrics(config: RunConfig, trainer: Trainer, data: Any) -> dict[str, Any]:
 
 
 def _write_run(work: Path, config: RunConfig, corpus: Corpus) -> None:
-    checkpoints = work / "checkpoints"
-    trainer, tokenizer, data = _trainer(config, corpus, checkpoints)
+    checkpoints, model = work / "checkpoints", work / "model"
+    trainer, tokenizer = _trainer(config, corpus, checkpoints)
     trainer.train()
-    write_json(work / "metrics.json", _metrics(config, trainer, data))
-    trainer.model.save_pretrained(work / "model")
-    tokenizer.save_pretrained(work / "model")
+    trainer.model.save_pretrained(model)
+    tokenizer.save_pretrained(model)
     shutil.rmtree(checkpoints)  # the Trainer's own files hold pickles; the best weights are in model/
+    validation = corpus.splits["validation"]
+    logits = classify(model, [clean(record.text) for record in validation], config.network.max_length)
+    gold = np.array([to_vector(record.labels) for record in validation])
+    history = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
+    write_json(work / "metrics.json", _metrics(config, history, logits, gold))
     (work / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     write_json(work / "data.json", corpus.document())
-    write_json(work / "environment.json", environment())
+    device = {"device": str(trainer.args.device), "bf16": trainer.args.bf16, "threads": torch.get_num_threads()}
+    write_json(work / "environment.json", {**environment(), **device})
     about = {"name": config.name, "codebook_version": CODEBOOK_VERSION, "seed": config.train.seed}
     write_json(work / "run.json", about)
 

@@ -12,14 +12,14 @@ from strijdtaal.labels import KEYS
 
 # What a person would grep for: stems, lower case; a label is given where its pattern is found.
 KEYWORDS: dict[str, str] = {
-    "threat": r"\bdreig|\bbedreig|waarschuw|ultimatum|vergeld|terugsla|\bwraak",
+    "threat": r"\bdreig|gedreig|\bbedreig|waarschuw|ultimatum|vergeld|terugsla|\bwraak",
     "support": r"\bsteun|ondersteun|gesteund|\bhulp|\bhelp|\bgeholpen|wapenlever|bondgeno|bijstand",
     "retreat": (
         r"terugtrek|terugtrok|teruggetrok|\btrek\w* .*\bterug\b|\btrok\w* .*\bterug\b|aftocht|\bverlat|\bverlaat"
         r"|\bverliet|vertrek|vertrok|verdreven|verdrijv|capitul"
     ),
     "ceasefire_call": (
-        r"wapenstilstand|staakt[- ]het[- ]vuren|\bbestand|\broep\w* .*\bop\b|\briep\w* .*\bop\b|oproep|opgeroepen"
+        r"wapenstilstand|gevechtspau|staakt[- ]het[- ]vuren|\bbestand|\broep\w* .*\bop\b|\briep\w* .*\bop\b|oproep|opgeroepen"
     ),
 }
 

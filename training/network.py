@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from strijdtaal.errors import UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from strijdtaal.errors import TrainingError, UsageError
 from strijdtaal.labels import ID2LABEL, KEYS, LABEL2ID
 from training.dataset import resolve
 from training.settings import NetworkSection
@@ -22,6 +25,17 @@ DROPOUT_KEYS = (
     "embedding_dropout",
     "attention_dropout",
 )
+
+# RoBERTa's kind: position ids begin after the padding id.
+OFFSET_POSITIONS = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "roberta-prelayernorm",
+    "xmod",
+    "data2vec-text",
+}
 
 
 def _source(section: NetworkSection) -> dict[str, Any]:
@@ -70,10 +84,13 @@ def load_tokenizer(section: NetworkSection) -> Any:
 def load_network(section: NetworkSection) -> Any:
     """The encoder with a fresh multi-label head: ``len(KEYS)`` logits, sigmoid, named labels.
 
+    ``fresh_names`` of the model holds the names of the parameters that the checkpoint did not have.
+
     Raises:
         UsageError: the encoder cannot be loaded, or its positions are fewer than ``max_length``.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     source = _source(section)
@@ -92,18 +109,59 @@ def load_network(section: NetworkSection) -> Any:
         if hasattr(config, key):
             setattr(config, key, section.dropout)
     positions = getattr(config, "max_position_embeddings", None) or section.max_length
+    if config.model_type in OFFSET_POSITIONS:
+        positions -= config.pad_token_id + 1  # the first positions are never used
     if section.max_length > positions:
         raise UsageError(f"network.max_length is {section.max_length}; {section.encoder} has {positions} positions.")
-    model, loaded = AutoModelForSequenceClassification.from_pretrained(
-        **source,
-        config=config,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
+    try:
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+            **source,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UsageError(
+            f"network.encoder '{section.encoder}': its weights cannot be loaded (a whole model.safetensors is "
+            f"needed; pickled weights are refused): {error}"
+        ) from error
+    model.fresh_names = frozenset(loaded["missing_keys"])
     _start_pooler(model, loaded["missing_keys"])
     return model
+
+
+def classify(folder: Path, texts: Sequence[str], max_length: int) -> NDArray[np.float64]:
+    """Logits of a fine-tuned model in torch, fp32, shape (len(texts), labels); progress on standard error.
+
+    Raises:
+        TrainingError: a value is not finite.
+    """
+    import torch
+    from tqdm import tqdm
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    result = np.empty((len(texts), len(KEYS)))
+    with torch.inference_mode():
+        for start in tqdm(range(0, len(order), 64), desc="scoring", unit="batch", leave=False):
+            chunk = order[start : start + 64]
+            inputs = tokenizer(
+                [texts[number] for number in chunk],
+                truncation=True,
+                max_length=max_length,
+                padding=True,
+                return_tensors="pt",
+            )
+            result[chunk] = model(**inputs).logits.double().numpy()
+    if not np.isfinite(result).all():
+        raise TrainingError(
+            f"The model in {folder} gives values that are not finite. Train again with a lower train.lr."
+        )
+    return result
 
 
 def _start_pooler(model: Any, missing: Collection[str]) -> None:

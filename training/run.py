@@ -70,6 +70,8 @@ class Run:
     config: RunConfig
     data: dict[str, Any]
     metrics: dict[str, Any]
+    environment: dict[str, Any]
+    model_sha256: str
 
     @property
     def name(self) -> str:
@@ -90,12 +92,17 @@ def open_run(folder: Path | str) -> Run:
     """
     folder = Path(folder)
     try:
-        verify_folder(folder, KIND, added=ADDED)
+        manifest = verify_folder(folder, KIND, added=ADDED)
     except FolderError as error:
         raise UsageError(str(error)) from error
+    data, metrics, made_by = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("data", "metrics", "environment")
+    )
     return Run(
         folder=folder,
         config=load_run_config(folder / "config.yaml", []),
-        data=json.loads((folder / "data.json").read_text(encoding="utf-8")),
-        metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
+        data=data,
+        metrics=metrics,
+        environment=made_by,
+        model_sha256=manifest["files"]["model/model.safetensors"]["sha256"],
     )

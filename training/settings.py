@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from training.config import ROOT, Section, load_config
 
@@ -45,6 +45,7 @@ class TrainSection(Section):
     weight_decay: float = Field(ge=0, lt=1)
     warmup: float = Field(ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"]
+    token_mask: float = Field(ge=0, lt=1)
     positive_weight: float = Field(ge=0.1, le=100)
     precision: Literal["auto", "fp32", "bf16"]
     threads: int = Field(ge=0)
@@ -58,7 +59,20 @@ class TrainSection(Section):
 
 
 class DecisionSection(Section):
-    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["validation"]
+    threshold: float | str
+
+    @field_validator("threshold", mode="before")
+    @classmethod
+    def _number_or_validation(cls, value: Any) -> Any:
+        if value == "validation":
+            return value
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 < number < 1:
+            raise ValueError("must be 'validation' or a number between 0 and 1")
+        return number
 
 
 class RunConfig(Section):

@@ -86,9 +86,12 @@ def _check_files(folder: Path, names: set[str]) -> None:
 
 def _check_config(path: Path, keys: tuple[str, ...]) -> None:
     config = _read_json(path)
-    for name in REFUSED_CONFIG:
-        if config.get(name) is not None:
-            raise BundleError(f"{path}: key '{name}' can load foreign code and is refused.")
+    tokenizer_path = path.with_name("tokenizer_config.json")
+    tokenizer_config = _read_json(tokenizer_path) if tokenizer_path.exists() else {}
+    for where, values in ((path, config), (tokenizer_path, tokenizer_config)):
+        for name in REFUSED_CONFIG:
+            if values.get(name) is not None:
+                raise BundleError(f"{where}: key '{name}' can load foreign code and is refused.")
     if config.get("problem_type") != "multi_label_classification":
         raise BundleError(f"{path}: problem_type is {config.get('problem_type')!r}, not multi_label_classification.")
     if config.get("id2label") != {str(number): key for number, key in enumerate(keys)}:
@@ -119,12 +122,25 @@ def read_contract(folder: Path | str) -> Contract:
         raise BundleError(str(error)) from error
     _check_files(folder, set(manifest["files"]))
     path = folder / "labels.json"
-    document = _read_json(path)
-    if document.get("schema") != SCHEMA:
-        raise BundleError(f"{path}: schema {document.get('schema')!r}; this version reads {SCHEMA}.")
-    keys = tuple(entry.get("key") for entry in document["labels"])
+    try:
+        return _contract(folder, path, _read_json(path), manifest["files"][ONNX]["sha256"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BundleError(f"{path} is not as this version writes it ({error!r}). Package the run again.") from error
+    except OSError as error:
+        raise BundleError(f"Cannot read {error.filename}: {error.strerror}.") from error
+
+
+def _contract(folder: Path, path: Path, document: dict[str, Any], sha256: str) -> Contract:
+    expected = {"schema": SCHEMA, "codebook_version": CODEBOOK_VERSION, "activation": "sigmoid"}
+    for name, value in expected.items():
+        if document.get(name) != value:
+            raise BundleError(f"{path}: {name} is {document.get(name)!r}; this version reads {value!r}.")
+    keys = tuple(entry["key"] for entry in document["labels"])
     if keys != KEYS:
         raise BundleError(f"{path}: labels are {keys}, this version knows {KEYS}. Install the version that made it.")
+    max_length = document["max_length"]
+    if not isinstance(max_length, int) or not 8 <= max_length <= 8192:
+        raise BundleError(f"{path}: max_length is {max_length!r}, not a number from 8 to 8192.")
     _check_config(folder / "config.json", keys)
     golden = _read_json(folder / "golden.json")
     if not isinstance(golden, list) or not golden:
@@ -132,8 +148,8 @@ def read_contract(folder: Path | str) -> Contract:
     return Contract(
         keys=keys,
         thresholds=_thresholds(path, document["labels"]),
-        max_length=int(document["max_length"]),
-        codebook_version=str(document["codebook_version"]),
+        max_length=max_length,
+        codebook_version=document["codebook_version"],
         golden=tuple(golden),
-        sha256=manifest["files"][ONNX]["sha256"],
+        sha256=sha256,
     )

@@ -5,7 +5,7 @@ Sentences -> token ids (batches of like length) -> logits -> sigmoid -> decision
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class Classifier:
             raise BundleError("The model gave a value that is not finite. Restore the bundle from its source.")
         return values
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Label each sentence; one ``Prediction`` a sentence, in order.
 
         Raises:
@@ -161,12 +161,14 @@ class Classifier:
         """
         if isinstance(texts, str | bytes):
             raise DataError("predict takes a list of sentences. For one sentence: predict([sentence]).")
-        for number, text in enumerate(texts):
+        sentences = list(texts)
+        for number, text in enumerate(sentences):
             if not isinstance(text, str):
                 raise DataError(f"Sentence {number} is {type(text).__name__}, not text.")
-        if not texts:
+        if not sentences:
             return []
-        return [self._decide(text, row) for text, row in zip(texts, self.probabilities(texts), strict=True)]
+        rows = self.probabilities(sentences)
+        return [self._decide(text, row) for text, row in zip(sentences, rows, strict=True)]
 
     def predict_article(self, text: str) -> list[Prediction]:
         """Split an article into sentences and label each, with its offsets in ``text``."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from strijdtaal import __version__
-from strijdtaal.errors import StrijdtaalError, UsageError
+from strijdtaal.errors import DataError, StrijdtaalError, UsageError
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,15 +35,16 @@ def _article(name: str) -> str:
     try:
         text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"Standard input is not UTF-8 (byte {error.start}).") from error
+        raise DataError(f"Standard input is not UTF-8 (byte {error.start}).") from error
     if not clean(text):
-        raise UsageError("Standard input is empty. Pipe an article into it.")
+        raise DataError("Standard input is empty. Pipe an article into it.")
     return text
 
 
 def _predict(arguments: argparse.Namespace) -> None:
     from strijdtaal import render
     from strijdtaal.classifier import Classifier
+    from strijdtaal.folder import write_file
 
     text = _article(arguments.article)
     predictions = Classifier.load(arguments.bundle).predict_article(text)
@@ -57,10 +58,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     if arguments.out is None:
         sys.stdout.write(output + "\n")
         return
-    try:
-        arguments.out.write_text(output + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {arguments.out}: {error.strerror}.") from error
+    if arguments.out.exists() and arguments.article != "-" and arguments.out.samefile(arguments.article):
+        raise UsageError(f"--out {arguments.out} is the article itself. Choose another name.")
+    write_file(arguments.out, output + "\n")
 
 
 def _verify(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ StrijdtaalError          1   anything else that was foreseen
 ├── UsageError           2   wrong command line or configuration
 ├── DataError            3   annotations, predictions or articles that cannot be used
 ├── BundleError          4   a bundle that is damaged, incomplete or unsafe
-└── TrainingError        5   a run that failed: not finite, or a split that cannot be trained on
+└── TrainingError        5   a run that failed: a loss or value that is not finite
 
 A message says what was found, where (file, line, key) and what to do about it.
 """
@@ -37,7 +37,7 @@ class BundleError(StrijdtaalError):
 
 
 class TrainingError(StrijdtaalError):
-    """Training cannot start or went wrong (for example a loss that is not finite)."""
+    """Training went wrong (a loss, gradient or output that is not finite)."""
 
     exit_code = 5
 

@@ -77,14 +77,25 @@ def _kind_of(folder: Path) -> str | None:
         return None
 
 
-def _move(work: Path, target: Path) -> None:
-    """Move a sealed folder into place; an older one is set aside first and removed last."""
+def _move(work: Path, target: Path, kind: str, replace: bool) -> None:
+    """Move a sealed folder into place; an older one is set aside first, and comes back if the move fails."""
     old = work.with_name(work.name + ".old")
     if target.exists():
+        _check_target(target, kind, replace)  # it may have appeared since the start
         os.rename(target, old)
-    os.replace(work, target)
+    try:
+        os.replace(work, target)
+    except OSError:
+        if old.exists():
+            os.rename(old, target)
+        raise
     _fsync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_target(target: Path, kind: str, replace: bool) -> None:
+    if target.exists() and not (replace and _kind_of(target) == kind):
+        raise FolderError(f"{target} exists already. Remove it, or choose another name.")
 
 
 @contextlib.contextmanager
@@ -97,8 +108,7 @@ def write_folder(target: Path, kind: str, replace: bool = False, **extra: Any) -
     Raises:
         FolderError: ``target`` exists already (or is of another kind), or the disk refuses (full, read-only).
     """
-    if target.exists() and not (replace and _kind_of(target) == kind):
-        raise FolderError(f"{target} exists already. Remove it, or choose another name.")
+    _check_target(target, kind, replace)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
@@ -111,7 +121,7 @@ def write_folder(target: Path, kind: str, replace: bool = False, **extra: Any) -
         work.chmod(0o777 & ~_umask())
         yield work
         _seal(work, kind, extra)
-        _move(work, target)
+        _move(work, target, kind, replace)
     except OSError as error:
         shutil.rmtree(work, ignore_errors=True)
         if error.strerror is None:
@@ -120,6 +130,22 @@ def write_folder(target: Path, kind: str, replace: bool = False, **extra: Any) -
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def write_file(target: Path, text: str) -> None:
+    """Write one text file aside and move it into place.
+
+    Raises:
+        FolderError: the disk refuses; an older file is untouched.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        _fsync(part)
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FolderError(f"Cannot write {target}: {error.strerror}. Check the path and the space left.") from error
 
 
 def verify_folder(folder: Path, kind: str, added: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -150,7 +176,12 @@ def verify_folder(folder: Path, kind: str, added: tuple[str, ...] = ()) -> dict[
 
 
 def _compare(folder: Path, listed: dict[str, tuple[int, str]], kind: str, added: tuple[str, ...]) -> None:
-    found = {name for name in _files_below(folder) if name.split("/")[0] not in added} - {MANIFEST}
+    passed_over = tuple(f".{name}-" for name in added)  # such a folder being written, or left by a killed process
+    found = {
+        name
+        for name in _files_below(folder)
+        if name.split("/")[0] not in added and not (passed_over and name.startswith(passed_over))
+    } - {MANIFEST}
     for name in sorted(set(listed) - found):
         raise FolderError(f"{folder / name} is missing. Restore the {kind} from its source.")
     for name in sorted(found - set(listed)):

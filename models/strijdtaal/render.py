@@ -8,6 +8,7 @@ import textwrap
 
 from strijdtaal.classifier import Prediction
 from strijdtaal.labels import DUTCH, KEYS, LABELS
+from strijdtaal.text import clean
 
 COLOURS = {"threat": "#b3261e", "support": "#1f5fae", "retreat": "#8a5a00", "ceasefire_call": "#17703b"}
 
@@ -18,14 +19,13 @@ def as_json(predictions: list[Prediction]) -> str:
 
 
 def as_text(predictions: list[Prediction], width: int = 100) -> str:
-    """One block a sentence: number, labels in Dutch, probabilities in percent, and the sentence."""
+    """One block a sentence: number, labels in Dutch, offsets, probabilities in percent, and the sentence."""
     lines = []
     for number, item in enumerate(predictions, 1):
         figures = "  ".join(f"{key} {100 * item.probabilities[key]:3.0f}%" for key in KEYS)
-        lines.append(f"{number:3d}. [{item.dutch}]  {figures}")
-        lines.extend(
-            textwrap.wrap(" ".join(item.text.split()), width, initial_indent="     ", subsequent_indent="     ")
-        )
+        place = "" if item.start is None else f"  {item.start}-{item.end}"
+        lines.append(f"{number:3d}. [{item.dutch}]{place}  {figures}")
+        lines.extend(textwrap.wrap(clean(item.text), width, initial_indent="     ", subsequent_indent="     "))
     return "\n".join(lines)
 
 
@@ -47,7 +47,8 @@ def _sentence_html(item: Prediction) -> str:
         for key in item.labels
     )
     mark = f' data-labels style="border-color:{COLOURS[item.labels[0]]}"' if item.labels else ""
-    return f'<span class="s"{mark}>{html.escape(item.text)}{tags}</span>'
+    place = f' title="{item.start}-{item.end}" data-start="{item.start}" data-end="{item.end}"'
+    return f'<span class="s"{mark}{place}>{html.escape(clean(item.text))}{tags}</span>'
 
 
 def as_html(text: str, predictions: list[Prediction], title: str) -> str:
@@ -62,7 +63,7 @@ def as_html(text: str, predictions: list[Prediction], title: str) -> str:
     body = "\n".join(f"<p>{' '.join(parts)}</p>" for parts in paragraphs if parts)
     head = "".join(f"<th>{html.escape(label.dutch)}</th>" for label in LABELS)
     rows = "\n".join(
-        f"<tr><td>{html.escape(item.text)}</td>"
+        f"<tr><td>{html.escape(clean(item.text))}</td><td>{item.start}-{item.end}</td>"
         + "".join(
             f'<td class="{"hit" if key in item.labels else ""}">{100 * item.probabilities[key]:.0f}%</td>'
             for key in KEYS
@@ -74,5 +75,5 @@ def as_html(text: str, predictions: list[Prediction], title: str) -> str:
         f'<!doctype html>\n<html lang="nl"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>{html.escape(title)}</h1>\n{body}\n"
-        f"<table><thead><tr><th>zin</th>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n</body></html>\n"
+        f"<table><thead><tr><th>zin</th><th>plaats</th>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n</body></html>\n"
     )

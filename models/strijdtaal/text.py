@@ -22,7 +22,9 @@ MAX_RUN = 20_000  # characters between two line ends that the splitter is given 
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\n(?![^\S\n]*[a-zà-ÿ])")
+_LINE_END = re.compile(r"\n\s*")
+_WRAPPED = 55  # characters; a line this long without a final stop was cut by its width, not by its writer
+_STOPS = tuple(".!?:;…\"'”’»)")
 
 
 def clean(text: str) -> str:
@@ -50,11 +52,19 @@ def _tokenizer() -> Any:
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
-    """Spans between hard breaks: a blank line, or a line end before anything but a lower-case letter."""
-    start = 0
-    for match in _PARAGRAPH.finditer(text):
-        yield start, match.start()
-        start = match.end()
+    """Spans between hard breaks.
+
+    A blank line is one. So is a single line end, unless the text runs on: the next line begins with a
+    lower-case letter, or this line is long and has no final stop (text wrapped at a fixed width).
+    """
+    start = line = 0
+    for match in _LINE_END.finditer(text):
+        before = text[line : match.start()].rstrip()
+        line = match.end()
+        runs_on = text[line : line + 1].islower() or (len(before) >= _WRAPPED and not before.endswith(_STOPS))
+        if match.group().count("\n") > 1 or not runs_on:
+            yield start, match.start()
+            start = line
     yield start, len(text)
 
 

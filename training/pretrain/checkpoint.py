@@ -28,9 +28,7 @@ def _flat_state(optimisers: list[Any]) -> dict[str, Any]:
 def save(folder: Path, objective: Any, optimisers: list[Any], state: dict[str, Any]) -> Path:
     """Write ``step-N`` below ``folder`` and drop all but the newest ``KEEP`` checkpoints."""
     target = folder / f"step-{state['step']:08d}"
-    if target.exists():
-        return target
-    with write_folder(target, KIND) as work:
+    with write_folder(target, KIND, replace=True) as work:
         weights = dict(objective.state_dict())
         weights.pop("model.cls.predictions.decoder.weight", None)  # tied to the word embeddings
         weights.pop("model.cls.predictions.decoder.bias", None)  # tied to cls.predictions.bias
@@ -39,19 +37,23 @@ def save(folder: Path, objective: Any, optimisers: list[Any], state: dict[str, A
             {k: v.contiguous().clone() for k, v in _flat_state(optimisers).items()}, work / "optimiser.safetensors"
         )
         (work / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-    for old in sorted(folder.glob("step-*"))[:-KEEP]:
+    others = sorted(path for path in folder.glob("step-*") if path != target)
+    for old in others[: len(others) - KEEP + 1]:
         shutil.rmtree(old)
+    for part in folder.glob(".step-*"):  # left by a killed process
+        shutil.rmtree(part, ignore_errors=True)
     return target
 
 
 def newest(folder: Path, warn: Any) -> Path | None:
-    """The newest checkpoint that is whole; damaged ones are named through ``warn`` and passed over."""
+    """The newest checkpoint that is whole; damaged ones are named through ``warn`` and removed."""
     for path in sorted(folder.glob("step-*"), reverse=True):
         try:
             verify_folder(path, KIND)
             return path
         except FolderError as error:
-            warn(f"Checkpoint passed over: {error}")
+            warn(f"Checkpoint passed over and removed: {error}")
+            shutil.rmtree(path)
     return None
 
 

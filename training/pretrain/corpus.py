@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +36,16 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def _read_errors(path: Path) -> tuple[type[Exception], ...]:
+    """What the decompressors raise for a damaged file."""
+    errors: tuple[type[Exception], ...] = (OSError, EOFError, lzma.LZMAError, zlib.error)
+    if path.suffix == ".zst":
+        import zstandard
+
+        errors = (*errors, zstandard.ZstdError)
+    return errors
+
+
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file without their ends; '' stands between documents.
 
@@ -50,7 +61,7 @@ def read_lines(path: Path) -> Iterator[str]:
                     raise DataError(
                         f"{path}, line {number}: not UTF-8 (byte {error.start} of the line). Convert the file to UTF-8."
                     ) from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except _read_errors(path) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"Cannot read corpus file {path}: {reason}.") from error
 
@@ -101,16 +112,16 @@ def encode_file(path: Path, tokenizer: Any, target: Path) -> None:
 def row_starts(starts: NDArray[np.int64], size: int, width: int) -> NDArray[np.int64]:
     """Where rows of ``width`` ids begin: after each row, at the nearest line start or right away.
 
-    A line start counts as near within a quarter of the width before the row's end, or after it.
+    A line start counts as near within a quarter of the width before or after the row's end.
     """
     places = []
     place = 0
     while place + width <= size:
         places.append(place)
         end = place + width
-        index = int(np.searchsorted(starts, end - width // 4))
-        near = int(starts[index]) if index < len(starts) else size
-        place = near if near <= end + width // 4 else end
+        index = int(np.searchsorted(starts, end))
+        around = [int(start) for start in starts[max(0, index - 1) : index + 1] if abs(start - end) <= width // 4]
+        place = min(around, key=lambda start: abs(start - end), default=end)
     return np.array(places, dtype=np.int64)
 
 
@@ -151,6 +162,8 @@ class RowStream:
                     f"Corpus file {number + 1} is too small for rows of {length} tokens. "
                     "Add text or take that length out of train.lengths."
                 )
+        if not any(len(kept) for kept in self.kept):
+            raise DataError(f"No row of {length} tokens is left for the held-out loss. Raise corpus.held_out.")
         self._epoch = -1
         self._order: NDArray[np.int64] = np.empty((0, 2), dtype=np.int64)
 

@@ -39,7 +39,7 @@ def static_embeddings(
     block = 4_000_000
     for start in range(0, len(ids), block):
         part = ids[start : start + block].astype(np.int64)
-        for distance in range(1, window + 1):
+        for distance in range(1, min(window, len(part) - 1) + 1):
             weight = np.full(len(part) - distance, 1.0 / distance, dtype=np.float32)
             pair = (weight, (part[:-distance], part[distance:]))
             counts = counts + sparse.coo_matrix(pair, shape=counts.shape).tocsr()
@@ -54,8 +54,9 @@ def static_embeddings(
         value = np.log(counts.data / (rows[counts.row] * smoothed[counts.col]))
     ppmi = sparse.csr_matrix((np.maximum(value, 0), (counts.row, counts.col)), shape=counts.shape)
     with threadpool_limits(1):  # several threads round differently from run to run
-        left, singular, _ = randomized_svd(ppmi, n_components=dims, n_iter=3, random_state=seed)
-    vectors = left * np.sqrt(singular)
+        left, singular, _ = randomized_svd(ppmi, n_components=min(dims, vocab_size), n_iter=3, random_state=seed)
+    vectors = np.zeros((vocab_size, dims))  # a vocabulary smaller than dims leaves columns empty
+    vectors[:, : len(singular)] = left * np.sqrt(singular)
     seen = rows > 0
     vectors[seen] -= vectors[seen].mean(axis=0)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

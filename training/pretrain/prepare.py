@@ -10,14 +10,23 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from strijdtaal.folder import write_folder
+from strijdtaal.errors import DataError, UsageError
+from strijdtaal.folder import verify_folder, write_folder
 from training.pretrain.config import PretrainConfig
 from training.pretrain.corpus import PackedFile, encode_file, read_lines
 from training.pretrain.initialise import initialise
 from training.pretrain.objective import Objective
-from training.pretrain.tokenizer import train_tokenizer
+from training.pretrain.tokenizer import SPECIAL, save_tokenizer, train_tokenizer
 
 log = logging.getLogger(__name__)
+
+
+def _check_reuse(folder: Path, kind: str, made_from: dict[str, Any]) -> None:
+    """A folder from an earlier start under the same name is used again only when it is whole and fits."""
+    if verify_folder(folder, kind)["made_from"] != made_from:
+        raise UsageError(
+            f"{folder} was made from other files or settings. Choose another name, or remove {folder.parent}."
+        )
 
 
 def make_tokenizer(config: PretrainConfig, folder: Path) -> Any:
@@ -27,7 +36,10 @@ def make_tokenizer(config: PretrainConfig, folder: Path) -> Any:
     path = folder / "tokenizer"
     if config.network.init_from:
         return AutoTokenizer.from_pretrained(config.network.init_from)
-    if not path.exists():
+    made_from = {**config.tokenizer.model_dump(), "file": config.corpus.files[0].stat().st_size}
+    if path.exists():
+        _check_reuse(path, "tokenizer", made_from)
+    else:
         log.info("Training the tokenizer on %s", config.corpus.files[0].name)
         section = config.tokenizer
         tokenizer = train_tokenizer(
@@ -37,16 +49,21 @@ def make_tokenizer(config: PretrainConfig, folder: Path) -> Any:
             section.min_frequency,
             config.network.max_position_embeddings,
         )
-        with write_folder(path, "tokenizer") as work:
-            tokenizer.save_pretrained(work)
+        if len(tokenizer) <= len(SPECIAL):
+            raise DataError(f"Corpus file {config.corpus.files[0]} holds no text. Remove it from corpus.files.")
+        with write_folder(path, "tokenizer", made_from=made_from) as work:
+            save_tokenizer(tokenizer, work)
     return AutoTokenizer.from_pretrained(path)
 
 
 def pack_corpus(config: PretrainConfig, folder: Path, tokenizer: Any) -> list[PackedFile]:
     """Encode every corpus file once; a finished ``packed`` folder is used again."""
     packed = folder / "packed"
-    if not packed.exists():
-        with write_folder(packed, "packed corpus") as work:
+    made_from = {path.name: path.stat().st_size for path in config.corpus.files}
+    if packed.exists():
+        _check_reuse(packed, "packed corpus", made_from)
+    else:
+        with write_folder(packed, "packed corpus", made_from=made_from) as work:
             for number, path in enumerate(tqdm(config.corpus.files, desc="encoding", unit="file")):
                 encode_file(path, tokenizer, work / f"{number:03d}")
     lengths = sorted(config.train.lengths)
@@ -63,7 +80,11 @@ def make_model(config: PretrainConfig, tokenizer: Any, files: list[PackedFile]) 
     network = config.network
     torch.manual_seed(config.train.seed)
     if network.init_from:
-        return AutoModelForMaskedLM.from_pretrained(network.init_from)
+        model = AutoModelForMaskedLM.from_pretrained(
+            network.init_from, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+        _check_continued(config, model, tokenizer)
+        return model
     model = BertForMaskedLM(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -80,9 +101,25 @@ def make_model(config: PretrainConfig, tokenizer: Any, files: list[PackedFile]) 
     if config.init.structured:
         log.info("Structured initialisation from co-occurrence counts")
         init = config.init
-        ids = np.asarray(files[0].ids[: init.init_tokens])
+        trained_on = int(len(files[0].ids) * (1 - config.corpus.held_out))
+        ids = np.asarray(files[0].ids[: min(init.init_tokens, trained_on)])
         initialise(model, ids, init.position_dims, init.window, tokenizer.all_special_ids, config.train.seed)
     return model
+
+
+def _check_continued(config: PretrainConfig, model: Any, tokenizer: Any) -> None:
+    """Refuse early what the objective and the packed corpus cannot carry."""
+    name = config.network.init_from
+    if model.config.model_type != "bert":
+        raise UsageError(
+            f"network.init_from {name}: continued pretraining takes BERT models, not {model.config.model_type}."
+        )
+    if len(tokenizer) != model.config.vocab_size:
+        raise UsageError(f"network.init_from {name}: {len(tokenizer)} pieces but {model.config.vocab_size} embeddings.")
+    if len(tokenizer) > 65_536:
+        raise UsageError(f"network.init_from {name}: more than 65,536 pieces do not fit the packed corpus.")
+    if max(config.train.lengths) > model.config.max_position_embeddings:
+        raise UsageError(f"train.lengths exceed the {model.config.max_position_embeddings} positions of {name}.")
 
 
 def make_optimisers(objective: Objective, config: PretrainConfig) -> list[Any]:

@@ -23,7 +23,7 @@ from training.pretrain.config import PretrainConfig
 from training.pretrain.corpus import PackedFile, RowStream
 from training.pretrain.objective import Objective, mask_rows, word_bags
 from training.pretrain.prepare import make_model, make_optimisers, make_tokenizer, pack_corpus
-from training.pretrain.tokenizer import SPECIAL
+from training.pretrain.tokenizer import SPECIAL, save_tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,12 @@ class Pretraining:
         self.optimisers = make_optimisers(self.objective, config)
         self.progress = Progress()
         size = sum(len(file.ids) for file in files)
-        keyed = config.model_dump(mode="json", exclude={"output": True, "train": {"threads", "minutes", "tokens"}})
+        aside: Any = {  # what may change between a start and its resumption
+            "output": True,
+            "corpus": {"files"},
+            "train": {"threads", "minutes", "tokens", "compile", "checkpoint_minutes"},
+        }
+        keyed = config.model_dump(mode="json", exclude=aside)
         text = json.dumps([keyed, size], sort_keys=True)
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
 
@@ -134,7 +139,9 @@ class Pretraining:
                 "lower train.muon_lr or train.adam_lr and start again under another name."
             )
         total.backward()
-        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), section.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), section.clip)
+        if not torch.isfinite(norm):
+            raise TrainingError(f"Step {step}: the gradient is not finite. The last checkpoint is whole.")
         factor = rate(self.done(), section.warmup, section.constant_until)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -202,11 +209,14 @@ class Pretraining:
     def finish(self) -> Path:
         """Write the plain model folder (16-bit weights, tokenizer, figures) and return its path."""
         target = self.folder / "model"
+        model = self.objective.model
+        model.to(torch.bfloat16).to(torch.float32)  # the loss is that of the weights as they are shipped
         loss = self.held_out_loss()
+        if not math.isfinite(loss):
+            raise TrainingError("The held-out loss is not finite. No model was written; see the checkpoints.")
         with write_folder(target, "pretrained encoder") as work:
-            model = self.objective.model
             model.to(torch.bfloat16).save_pretrained(work)
-            self.tokenizer.save_pretrained(work)
+            save_tokenizer(self.tokenizer, work)
             figures = {
                 "held_out_loss_nats": round(loss, 4),
                 "tokens_seen": self.progress.tokens,
