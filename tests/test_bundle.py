@@ -88,6 +88,35 @@ def test_alone_or_in_a_batch_is_the_same(bundle):
     assert np.abs(together - alone).max() < 1e-5
 
 
+def test_any_iterable_of_sentences_is_taken(bundle):
+    classifier = Classifier.load(bundle)
+    texts = ["De generaal zwoer wraak.", "Het regende."]
+    assert classifier.predict(text for text in texts) == classifier.predict(texts)
+    assert [item.text for item in classifier.predict(np.array(texts))] == texts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_length": -3},
+        {"max_length": "128"},
+        {"activation": "softmax"},
+        {"codebook_version": "7.3"},
+        {"labels": None},
+    ],
+)
+def test_labels_file_that_means_something_else_is_refused(copy, change):
+    reseal(copy, labels=change)
+    with pytest.raises(BundleError, match=r"labels\.json"):
+        Classifier.load(copy)
+
+
+def test_foreign_code_in_the_tokenizer_is_refused(copy):
+    reseal(copy, tokenizer_config={"auto_map": {"AutoTokenizer": "evil.Tokenizer"}})
+    with pytest.raises(BundleError, match="key 'auto_map'"):
+        Classifier.load(copy)
+
+
 def test_empty_input_and_wrong_types(bundle):
     classifier = Classifier.load(bundle)
     assert classifier.predict([]) == []

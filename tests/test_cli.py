@@ -90,3 +90,40 @@ def test_eval_on_a_folder_that_is_no_run(tmp_path, run_module):
     assert result.returncode == 2
     assert "manifest.json" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_plain_output_names_the_place_of_every_sentence(bundle, article, capsys):
+    main(["predict", str(bundle), str(article)])
+    assert "  0-41  threat" in capsys.readouterr().out
+
+
+def test_html_output_carries_the_offsets(bundle, article, capsys):
+    main(["predict", "--html", str(bundle), str(article)])
+    page = capsys.readouterr().out
+    assert 'data-start="0" data-end="41"' in page
+    assert "<td>42-54</td>" in page
+
+
+def test_output_file_may_not_be_the_article_nor_in_a_missing_folder(bundle, article, tmp_path, capsys):
+    before = article.read_bytes()
+    assert main(["predict", "--out", str(article), str(bundle), str(article)]) == 2
+    assert "is the article itself" in capsys.readouterr().err
+    assert article.read_bytes() == before
+    assert main(["predict", "--out", str(tmp_path / "no" / "x.txt"), str(bundle), str(article)]) == 1
+    assert "Cannot write" in capsys.readouterr().err
+
+
+def test_terminated_training_leaves_no_folder(overrides, tmp_path):
+    import signal
+    import time
+
+    command = [sys.executable, "-m", "training", "finetune", "configs/default.yaml", *overrides]
+    command += [f"output={tmp_path}", "name=x", "train.epochs=500"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".x-*.part/checkpoints/*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(tmp_path.glob(".x-*.part")), "training did not begin"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+    assert list(tmp_path.iterdir()) == []

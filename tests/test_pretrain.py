@@ -134,6 +134,58 @@ def test_continued_pretraining_keeps_the_tokenizer(corpus, model, tmp_path):
     assert json.loads((continued / "pretraining.json").read_text())["held_out_loss_nats"] < 3.0
 
 
+def test_continuing_starts_in_fp32_and_moves_the_weights(corpus, model, tmp_path):
+    before = load_file(model / "model.safetensors")["bert.encoder.layer.0.output.dense.weight"].float()
+    arguments = [*settings(corpus, tmp_path, "name=m", f"network.init_from={model}"), "train.tokens=6000"]
+    after = load_file(pretrain(load_pretrain_config(MINI, arguments)) / "model.safetensors")
+    moved = (after["bert.encoder.layer.0.output.dense.weight"].float() - before).abs() > 0
+    assert moved.float().mean() > 0.5
+
+
+def test_other_architectures_are_refused_before_work(corpus, tmp_path):
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    from training.pretrain.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer(iter(lines(50)), 300, 100, 1, 32)
+    small = RobertaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    RobertaForMaskedLM(small).save_pretrained(tmp_path / "roberta")
+    tokenizer.save_pretrained(tmp_path / "roberta")
+    with pytest.raises(UsageError, match="only BERT can be continued"):
+        pretrain(
+            load_pretrain_config(
+                MINI, settings(corpus, tmp_path, f"network.init_from={tmp_path / 'roberta'}", "name=r")
+            )
+        )
+
+
+def test_reuse_of_a_name_with_another_corpus_is_refused(corpus, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("\n".join(lines(1500)), "utf-8")
+    pretrain(load_pretrain_config(MINI, [*settings(corpus, tmp_path, "name=n"), "train.tokens=1000"]))
+    (tmp_path / "n" / "model").rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="made from other files or settings"):
+        pretrain(load_pretrain_config(MINI, [*settings(other, tmp_path, "name=n"), "train.tokens=1000"]))
+
+
+def test_damaged_newest_checkpoints_do_not_push_out_whole_ones(tmp_path):
+    from training.pretrain import checkpoint
+
+    def save(step):
+        return checkpoint.save(tmp_path, Objective(), [], {"step": step})
+
+    class Objective:
+        def state_dict(self):
+            return {"w": torch.zeros(2)}
+
+    save(90), save(100)
+    for path in tmp_path.iterdir():
+        (path / "objective.safetensors").write_bytes(b"x")
+    assert checkpoint.newest(tmp_path, lambda text: None) is None
+    kept = save(10)
+    assert checkpoint.newest(tmp_path, lambda text: None) == kept
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "holds no text"), (b"\n\n \n", "holds no text"), ("Libië\n".encode("cp1252") * 50, "line 1: not UTF-8")],

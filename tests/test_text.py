@@ -265,3 +265,18 @@ class TestReadText:
     def test_a_folder_is_not_an_article(self, tmp_path):
         with pytest.raises(DataError, match="Cannot read"):
             read_text(tmp_path)
+
+
+def test_text_wrapped_at_a_width_is_not_cut_at_line_ends():
+    text = (
+        "De troepen van generaal Haftar trokken zich woensdag terug uit\n"
+        "Tripoli en lieten volgens de burgemeester van de voorstad om\n"
+        "18.00 uur de laatste stellingen achter.\n"
+        "Volgende zin.\n"
+    )
+    assert [text[a:b].split()[-1] for a, b in sentence_spans(text)] == ["achter.", "zin."]
+
+
+def test_a_short_heading_line_stands_alone():
+    text = "Terugtocht bij Tripoli\nDe troepen gingen naar huis."
+    assert [text[a:b] for a, b in sentence_spans(text)] == ["Terugtocht bij Tripoli", "De troepen gingen naar huis."]

@@ -19,7 +19,8 @@ KEYWORDS: dict[str, str] = {
         r"|\bverliet|vertrek|vertrok|verdreven|verdrijv|capitul"
     ),
     "ceasefire_call": (
-        r"wapenstilstand|gevechtspau|staakt[- ]het[- ]vuren|\bbestand|\broep\w* .*\bop\b|\briep\w* .*\bop\b|oproep|opgeroepen"
+        r"wapenstilstand|gevechtspau|staakt[- ]het[- ]vuren|\bbestand"
+        r"|\broep\w* .*\bop\b|\briep\w* .*\bop\b|oproep|opgeroepen"
     ),
 }
 
