@@ -21,6 +21,7 @@ from strijdtaal.errors import BundleError
 from strijdtaal.folder import sha256_of, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS
 from strijdtaal.text import clean
+from training.pretrain.tokenizer import save_tokenizer
 from training.run import Run, commit, open_run, write_json
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> 
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.model_max_length = length
     model.save_pretrained(work)
-    tokenizer.save_pretrained(work)
+    save_tokenizer(tokenizer, work)
     log.info("Exporting to ONNX")
     metadata = {"labels": ",".join(KEYS), "codebook_version": CODEBOOK_VERSION, "threshold": str(run.threshold)}
     metadata["tokenizer_sha256"] = sha256_of(work / "tokenizer.json")

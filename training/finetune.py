@@ -30,6 +30,7 @@ from training.config import dump_config
 from training.dataset import Corpus, load_corpus, to_dataset_dict
 from training.network import classify, load_network, load_tokenizer
 from training.precision import bf16_is_faster
+from training.pretrain.tokenizer import save_tokenizer
 from training.run import KIND, environment, write_json
 from training.settings import RunConfig, TrainSection
 from training.splits import counts_table
@@ -236,7 +237,7 @@ def _write_run(work: Path, config: RunConfig, corpus: Corpus) -> None:
     trainer, tokenizer = _trainer(config, corpus, checkpoints)
     trainer.train()
     trainer.model.save_pretrained(model)
-    tokenizer.save_pretrained(model)
+    save_tokenizer(tokenizer, model)
     shutil.rmtree(checkpoints)  # the Trainer's own files hold pickles; the best weights are in model/
     validation = corpus.splits["validation"]
     logits = classify(model, [clean(record.text) for record in validation], config.network.max_length)

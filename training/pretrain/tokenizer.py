@@ -64,4 +64,6 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     if config.get("tokenizer_class") == "TokenizersBackend":  # a name that only transformers 5 has
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for trace in ("is_local", "local_files_only", "name_or_path"):  # of the machine that wrote it
+        config.pop(trace, None)
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
