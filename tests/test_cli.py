@@ -113,6 +113,7 @@ def test_output_file_may_not_be_the_article_nor_in_a_missing_folder(bundle, arti
     assert "Cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_terminated_training_leaves_no_folder(overrides, tmp_path):
     import signal
     import time

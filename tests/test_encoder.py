@@ -76,6 +76,7 @@ def test_folder_is_a_plain_small_bert():
     assert not report["unexpected_keys"]
 
 
+@pytest.mark.slow
 def test_masked_token_accuracy_is_what_the_card_says():
     from training.pretrain.probe import masked_accuracy, own_sentences
 

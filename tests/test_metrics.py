@@ -151,6 +151,7 @@ print(json.dumps([result["micro_f1"], result["exact_match"]]))
 """
 
 
+@pytest.mark.slow
 def test_metrics_work_offline_and_leave_no_files(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

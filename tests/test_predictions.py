@@ -85,6 +85,7 @@ def test_the_file_says_what_it_holds_without_our_reader(path):
     table = pq.read_table(path)
     assert tuple(table.column_names) == COLUMNS
     assert about(path) == {
+        "schema": 1,
         "system": "encoder",
         "split": "test",
         "labels": list(KEYS),

@@ -96,6 +96,7 @@ def test_model_is_a_plain_bert_in_16_bits(model):
     assert tokenizer.convert_ids_to_tokens(ids)[-1] == "[SEP]"
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_to_the_same_weights(corpus, model, tmp_path):
     arguments = [*settings(corpus, tmp_path, "name=whole"), "train.tokens=120000", "train.checkpoint_minutes=0.002"]
     command = [sys.executable, "-m", "training", "pretrain", str(MINI), *arguments]

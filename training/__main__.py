@@ -52,9 +52,12 @@ def _finetune(config_path: Path, overrides: list[str]) -> None:
     config = load_run_config(config_path, overrides)
     if config.folder.exists():
         raise UsageError(f"{config.folder} exists already. Choose another name=..., or remove it.")
+    from training.dataset import load_corpus
+
+    corpus = load_corpus(config.data)  # its faults are told before torch is loaded
     from training.finetune import finetune
 
-    folder = finetune(config)
+    folder = finetune(config, corpus)
     sys.stdout.write(f"Run finished: {folder}\nNext: python -m eval score {folder}\n")
 
 

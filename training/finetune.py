@@ -252,13 +252,13 @@ def _write_run(work: Path, config: RunConfig, corpus: Corpus) -> None:
     write_json(work / "run.json", about)
 
 
-def finetune(config: RunConfig) -> Path:
-    """Train the configured encoder on the configured data; returns the run folder.
+def finetune(config: RunConfig, corpus: Corpus | None = None) -> Path:
+    """Train the configured encoder on the configured data (or on a corpus already loaded); returns the run folder.
 
     Raises:
         UsageError, DataError, TrainingError, FolderError: nothing is left behind in any of these cases.
     """
-    corpus = load_corpus(config.data)
+    corpus = corpus or load_corpus(config.data)
     log.info(
         "Data %s, split %s\n%s",
         corpus.data_fingerprint[:12],
