@@ -1,4 +1,4 @@
-"""The command ``strijdtaal``: predict an article, verify a bundle."""
+"""The command ``strijdtaal``: predict an article, verify a bundle, serve over HTTP."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     verify = commands.add_parser("verify", help="check a bundle: files, labels, golden sentences")
     verify.add_argument("bundle", type=Path, metavar="BUNDLE")
+    serve = commands.add_parser("serve", help="answer over HTTP (needs the extra 'serve')")
+    serve.add_argument("bundle", type=Path, metavar="BUNDLE")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    serve.add_argument("--port", type=int, default=8000)
     return parser
 
 
@@ -74,11 +78,23 @@ def _verify(arguments: argparse.Namespace) -> None:
     )
 
 
+def _serve(arguments: argparse.Namespace) -> None:
+    try:
+        from strijdtaal.server import serve
+    except ImportError as error:
+        raise UsageError(f"serve needs {error.name}. Install the extra: pip install 'strijdtaal[serve]'.") from error
+    from strijdtaal.classifier import Classifier
+
+    classifier = Classifier.load(arguments.bundle)
+    sys.stderr.write(f"Serving {arguments.bundle} on http://{arguments.host}:{arguments.port} (stop with Ctrl-C)\n")
+    serve(classifier, arguments.host, arguments.port)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
     try:
-        {"predict": _predict, "verify": _verify}[arguments.command](arguments)
+        {"predict": _predict, "verify": _verify, "serve": _serve}[arguments.command](arguments)
     except StrijdtaalError as error:
         sys.stderr.write(f"strijdtaal: {error}\n")
         return error.exit_code
