@@ -143,6 +143,7 @@ def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> Trai
         save_strategy="epoch",
         logging_strategy="epoch",
         logging_nan_inf_filter=False,
+        disable_tqdm=False,
         save_only_model=True,
         save_total_limit=1,
         load_best_model_at_end=True,
