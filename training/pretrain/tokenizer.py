@@ -15,6 +15,7 @@ def train_tokenizer(
 ) -> Any:
     """Train a cased WordPiece tokenizer and return it as a ``PreTrainedTokenizerFast``.
 
+    Ties between pieces may be settled differently from run to run, so a tokenizer is kept, not made again.
     The post-processor is set here by hand: ``BertWordPieceTokenizer.train`` saves a tokenizer without
     it, and a classifier would then read the first word in the place of [CLS].
     """
