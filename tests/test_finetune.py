@@ -186,6 +186,32 @@ def test_weighted_loss_equals_torch_and_ignores_how_batches_are_cut():
     torch.testing.assert_close(sum(parts), expected)
 
 
+def test_hidden_tokens_are_a_share_of_the_inner_ones():
+    from training.finetune import hide_tokens
+
+    torch.manual_seed(0)
+    ids = torch.randint(5, 90, (200, 30))
+    ids[:, 0], ids[:, -1] = 2, 0
+    hidden = hide_tokens(ids, 0.2, 4, torch.tensor([0, 1, 2, 3, 4]))
+    changed = hidden != ids
+    assert not changed[:, [0, -1]].any()
+    assert (hidden[changed] == 4).all()
+    assert 0.18 < changed[:, 1:-1].float().mean() < 0.22
+    assert torch.equal(hide_tokens(ids, 0.0, 4, torch.tensor([0])), ids)
+
+
+def test_token_mask_needs_a_mask_token(overrides, encoder, tmp_path):
+    import shutil
+
+    bare = tmp_path / "bare"
+    shutil.copytree(encoder, bare)
+    config = json.loads((bare / "tokenizer_config.json").read_text("utf-8"))
+    config.pop("mask_token")
+    (bare / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(UsageError, match=r"train\.token_mask needs a tokenizer with a mask token"):
+        finetune(config_with(overrides, tmp_path, f"network.encoder={bare}", "train.token_mask=0.1"))
+
+
 def test_shared_threshold_is_the_best_on_a_grid():
     generator = np.random.default_rng(3)
     gold = generator.random((300, 4)) > 0.7

@@ -78,6 +78,12 @@ def validation_metrics(prediction: Any) -> dict[str, float]:
     return {"macro_f1": float(np.mean(each)), **scores}
 
 
+def hide_tokens(ids: Any, share: float, mask_id: int, special_ids: Any) -> Any:
+    """A copy of ``ids`` (any shape) with about ``share`` of the pieces replaced by [MASK]; special ones stay."""
+    chosen = (torch.rand(ids.shape) < share).to(ids.device)
+    return ids.masked_fill(chosen & ~torch.isin(ids, special_ids.to(ids.device)), mask_id)
+
+
 class MaskingTrainer(Trainer):
     """The Trainer, hiding a share of the input pieces behind [MASK] in training steps.
 
@@ -93,10 +99,8 @@ class MaskingTrainer(Trainer):
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """One step on inputs of which some pieces are hidden."""
         if self.token_mask and self.mask_id is not None:
-            ids = inputs["input_ids"]
-            chosen = torch.rand(ids.shape) < self.token_mask
-            hidden = chosen.to(ids.device) & ~torch.isin(ids, self.special_ids.to(ids.device))
-            inputs = {**inputs, "input_ids": ids.masked_fill(hidden, self.mask_id)}
+            hidden = hide_tokens(inputs["input_ids"], self.token_mask, self.mask_id, self.special_ids)
+            inputs = {**inputs, "input_ids": hidden}
         return super().training_step(model, inputs, *args, **options)
 
 

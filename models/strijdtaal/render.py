@@ -36,7 +36,7 @@ h1{font-size:1.3rem} .s{padding:.1rem .15rem;border-radius:.2rem}
 border-radius:.25rem;margin-left:.25rem;white-space:nowrap;vertical-align:middle} p{margin:0 0 1rem}
 table{border-collapse:collapse;font:.85rem/1.4 system-ui,sans-serif;width:100%} td,th{padding:.25rem .4rem;
 border-bottom:1px solid #ddd;text-align:right;vertical-align:top} td:first-child,th:first-child{text-align:left}
-.hit{font-weight:700}
+.hit{font-weight:700} td:nth-child(2){white-space:nowrap}
 """
 
 
