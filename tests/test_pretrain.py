@@ -1,5 +1,6 @@
 """Pretraining on a small corpus written here: it learns, resumes after kill -9, and refuses bad input."""
 
+import gzip
 import json
 import lzma
 import os
@@ -124,6 +125,63 @@ def test_killed_run_resumes_to_the_same_weights(corpus, model, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_disk_that_fills_up_leaves_the_last_checkpoint_usable(corpus, tmp_path):
+    arguments = [*settings(corpus, tmp_path, "name=full"), "train.tokens=8000"]
+    pretrain(load_pretrain_config(MINI, arguments))
+    (tmp_path / "full" / "model").rename(tmp_path / "moved")
+    before = sorted(path.name for path in (tmp_path / "full" / "checkpoints").iterdir())
+    longer = [*arguments[:-1], "train.tokens=9000"]
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
+        "from training.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "pretrain", str(MINI), *longer]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Writing " in result.stderr
+    assert "File too large" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in (tmp_path / "full" / "checkpoints").iterdir()) == before
+    assert pretrain(load_pretrain_config(MINI, longer)).is_dir()
+
+
+def test_second_run_in_the_same_folder_is_refused_while_the_first_lives(corpus, tmp_path):
+    holder = (
+        "import sys, time; from pathlib import Path; from training.run import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", holder, str(tmp_path / "x")]
+    arguments = [*settings(corpus, tmp_path, "name=x"), "train.tokens=1000"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="in use by another process"):
+            pretrain(load_pretrain_config(MINI, arguments))
+        process.kill()
+    (tmp_path / "x" / ".packed-abc.part").mkdir()  # as a killed process leaves it
+    assert pretrain(load_pretrain_config(MINI, arguments)).is_dir()
+    assert not list((tmp_path / "x").glob(".*.part"))
+
+
+def test_resume_repeats_the_dropout_of_a_continued_model(corpus, model, tmp_path):
+    shutil.copytree(model, tmp_path / "start")
+    config = json.loads((model / "config.json").read_text())
+    (tmp_path / "start" / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.3}))
+    start = [f"network.init_from={tmp_path / 'start'}", "train.constant_until=1", "train.warmup=0"]
+    common = [*settings(corpus, tmp_path, *start), "train.precision=fp32"]
+    whole = pretrain(load_pretrain_config(MINI, [*common, "name=whole", "train.tokens=6000"]))
+    first = pretrain(load_pretrain_config(MINI, [*common, "name=parts", "train.tokens=3000"]))
+    shutil.rmtree(first)
+    second = pretrain(load_pretrain_config(MINI, [*common, "name=parts", "train.tokens=6000"]))
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (second, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_time_to_compile_is_not_taken_from_a_budget_in_minutes(corpus, tmp_path):
+    arguments = settings(corpus, tmp_path, "name=m", "train.tokens=0", "train.minutes=0.02", "train.compile=true")
+    figures = json.loads((pretrain(load_pretrain_config(MINI, arguments)) / "pretraining.json").read_text())
+    assert figures["steps"] > 5  # compiling alone takes longer than the budget
+
+
 def test_checkpoint_of_another_configuration_is_refused(corpus, tmp_path):
     pretrain(load_pretrain_config(MINI, [*settings(corpus, tmp_path, "name=a"), "train.tokens=2000"]))
     (tmp_path / "a" / "model").rename(tmp_path / "moved")
@@ -201,11 +259,25 @@ def test_unusable_corpus_is_named(tmp_path, content, message):
         pretrain(load_pretrain_config(MINI, settings(path, tmp_path / "out", "name=x")))
 
 
-def test_damaged_archive_is_named(corpus, tmp_path):
-    path = tmp_path / "cut.txt.xz"
-    path.write_bytes(corpus.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"Cannot read corpus file .*cut\.txt\.xz"):
-        list(read_lines(path))
+def _compressed(kind, text):
+    if kind == "zst":
+        import zstandard
+
+        half = len(text) // 2  # two frames, as `cat a.zst b.zst` gives them
+        return b"".join(zstandard.ZstdCompressor().compress(part) for part in (text[:half], text[half:]))
+    return {"xz": lzma, "gz": gzip}[kind].compress(text)
+
+
+@pytest.mark.parametrize("kind", ["xz", "gz", "zst"])
+def test_archives_are_read_whole_or_named_as_cut(tmp_path, kind):
+    text = "\n".join(lines(20_000))
+    path = tmp_path / f"tekst.txt.{kind}"
+    path.write_bytes(_compressed(kind, text.encode()))
+    assert "\n".join(read_lines(path)).strip() == text.strip()
+    for size in (2, 200, path.stat().st_size - 5):
+        path.write_bytes(_compressed(kind, text.encode())[:size])
+        with pytest.raises(DataError, match=rf"Cannot read corpus file .*tekst\.txt\.{kind}"):
+            list(read_lines(path))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ Evaluation adds ``predictions/``, ``report/`` and ``bundle/`` beside them later.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -55,6 +57,27 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "versions": versions,
     }
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` (made if need be) for this process; the hold ends with the process, however it ends.
+
+    Raises:
+        UsageError: another process holds it, or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError(f"{folder} is in use by another process. Wait for it, or choose another name.") from error
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        raise UsageError(f"Cannot write {folder}: {error.strerror}. Check the path and the space left.") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -127,9 +127,12 @@ def write_folder(target: Path, kind: str, replace: bool = False, **extra: Any) -
         if error.strerror is None:
             raise
         raise FolderError(f"Writing {target} failed: {error}. Nothing was left behind.") from error
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(work, ignore_errors=True)
-        raise
+        if "(os error " not in str(error):
+            raise
+        # libraries written in Rust (safetensors, tokenizers) have no OSError for a disk that refuses
+        raise FolderError(f"Writing {target} failed: {error}. Nothing was left behind.") from error
 
 
 def write_file(target: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -71,6 +72,7 @@ class TrainSection(Section):
     warmup: float = Field(ge=0, lt=1)
     constant_until: float = Field(ge=0, le=1)
     clip: float = Field(gt=0)
+    precision: Literal["auto", "bf16", "fp32"]
     compile: bool
     threads: int = Field(ge=0)
     checkpoint_minutes: float = Field(gt=0)

@@ -8,7 +8,6 @@ one is near: no padding, and [CLS] mostly stands before the first word of a sent
 from __future__ import annotations
 
 import gzip
-import io
 import lzma
 import zlib
 from collections.abc import Iterator
@@ -24,16 +23,34 @@ BATCH_LINES = 4096
 MAX_LINE = 20_000  # characters; longer lines are cut
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".xz":
-        return lzma.open(path, "rb")
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.suffix == ".zst":
-        import zstandard
+def _zst_chunks(handle: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of one or more zstandard frames; EOFError when the last one is cut off."""
+    import zstandard
 
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(path.open("rb")))
-    return path.open("rb")
+    reader, whole = zstandard.ZstdDecompressor().decompressobj(), True
+    while chunk := handle.read(1 << 20):
+        while chunk:
+            yield reader.decompress(chunk)
+            chunk, whole = reader.unused_data, reader.eof
+            if whole:
+                reader = zstandard.ZstdDecompressor().decompressobj()
+    if not whole:
+        raise EOFError("the file ends before its end-of-stream marker")
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as handle:
+        if path.suffix == ".zst":
+            rest = b""
+            for chunk in _zst_chunks(handle):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+            yield rest
+        elif path.suffix in (".xz", ".gz"):
+            with lzma.open(handle) if path.suffix == ".xz" else gzip.open(handle) as text:
+                yield from text
+        else:
+            yield from handle
 
 
 def _read_errors(path: Path) -> tuple[type[Exception], ...]:
@@ -53,14 +70,13 @@ def read_lines(path: Path) -> Iterator[str]:
         DataError: the file is missing, damaged or not UTF-8 (line named).
     """
     try:
-        with _open(path) as handle:
-            for number, raw in enumerate(handle, 1):
-                try:
-                    yield raw.decode("utf-8").strip()[:MAX_LINE]
-                except UnicodeDecodeError as error:
-                    raise DataError(
-                        f"{path}, line {number}: not UTF-8 (byte {error.start} of the line). Convert the file to UTF-8."
-                    ) from error
+        for number, raw in enumerate(_raw_lines(path), 1):
+            try:
+                yield raw.decode("utf-8").strip()[:MAX_LINE]
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}, line {number}: not UTF-8 (byte {error.start} of the line). Convert the file to UTF-8."
+                ) from error
     except _read_errors(path) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"Cannot read corpus file {path}: {reason}.") from error

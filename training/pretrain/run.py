@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,14 @@ from tqdm import tqdm
 from strijdtaal.errors import TrainingError, UsageError
 from strijdtaal.folder import write_folder
 from training.config import dump_config
+from training.precision import bf16_is_faster
 from training.pretrain import checkpoint
 from training.pretrain.config import PretrainConfig
 from training.pretrain.corpus import PackedFile, RowStream
 from training.pretrain.objective import Objective, mask_rows, word_bags
 from training.pretrain.prepare import make_model, make_optimisers, make_tokenizer, pack_corpus
 from training.pretrain.tokenizer import SPECIAL, save_tokenizer
+from training.run import alone_in
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +57,13 @@ class Pretraining:
     def __init__(self, config: PretrainConfig) -> None:
         self.config = config
         self.folder = config.output / config.name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for part in self.folder.glob(".*.part"):  # left by a killed process
+            shutil.rmtree(part, ignore_errors=True)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
+        precision = config.train.precision
+        self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_faster())
+        log.info("Precision: %s", "bf16" if self.bf16 else "fp32")
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.tokenizer = make_tokenizer(config, self.folder)
         files = pack_corpus(config, self.folder, self.tokenizer)
@@ -66,6 +73,8 @@ class Pretraining:
         }
         self.counted = self._counted_words(files)
         model = make_model(config, self.tokenizer, files)
+        if self.device.type == "cpu":  # plain attention, compiled: the fused CPU kernel's backward pass is slow
+            model.set_attn_implementation("eager")
         self.objective = Objective(model, config.objective.sentence_weight).to(self.device)
         self.optimisers = make_optimisers(self.objective, config)
         self.progress = Progress()
@@ -73,7 +82,7 @@ class Pretraining:
         aside: Any = {  # what may change between a start and its resumption
             "output": True,
             "corpus": {"files"},
-            "train": {"threads", "minutes", "tokens", "compile", "checkpoint_minutes"},
+            "train": {"threads", "minutes", "tokens", "precision", "compile", "checkpoint_minutes"},
         }
         keyed = config.model_dump(mode="json", exclude=aside)
         text = json.dumps([keyed, size], sort_keys=True)
@@ -122,12 +131,12 @@ class Pretraining:
         inputs = mask_rows(rows, objective.mask_fraction, self.tokenizer.mask_token_id, size, len(SPECIAL), seed)
         bags = word_bags(rows, size, self.counted)
         tensors = [tensor.to(self.device) for tensor in (*inputs, bags)]
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             return forward(*tensors)  # type: ignore[no-any-return]
 
-    def _step(self, forward: Any) -> int:
+    def _step(self, forward: Any, length: int) -> int:
         step, section = self.progress.step, self.config.train
-        length = self._length_at(step)
+        torch.manual_seed(section.seed * 1_000_003 + step)  # dropout of a continued model repeats after a resume
         drawn = self._drawn(length, step)
         rows = self.streams[length].batch(drawn, section.tokens_per_batch // length)
         self._counts[length] += 1
@@ -185,10 +194,14 @@ class Pretraining:
         forward: Any = torch.compile(self.objective, dynamic=False) if self.config.train.compile else self.objective
         last_save = before = time.monotonic()
         with tqdm(total=100, unit="%", bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
+            compiled: set[int] = set()
             while self.done() < 1:
-                tokens = self._step(forward)
+                length = self._length_at(self.progress.step)
+                tokens = self._step(forward, length)
                 now = time.monotonic()
-                self.progress.seconds += now - before
+                if length in compiled or not self.config.train.compile:
+                    self.progress.seconds += now - before
+                compiled.add(length)
                 self._show(bar, tokens / (now - before))
                 before = now
                 if now - last_save > 60 * self.config.train.checkpoint_minutes:
@@ -239,7 +252,9 @@ def pretrain(config: PretrainConfig) -> Path:
     target = config.output / config.name / "model"
     if target.exists():
         raise UsageError(f"{target} exists already. Choose another name, or remove it.")
-    run = Pretraining(config)
-    run.resume()
-    run.train()
-    return run.finish()
+    folder = config.output / config.name
+    with alone_in(folder):
+        run = Pretraining(config)
+        run.resume()
+        run.train()
+        return run.finish()
