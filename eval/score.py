@@ -68,7 +68,7 @@ def _corpus_of(run: Run) -> Corpus:
 def _baselines(corpus: Corpus, splits: Sequence[str]) -> list[Predictions]:
     train, validation = corpus.splits["train"], corpus.splits["validation"]
     model = Tfidf().fit(_texts(train), _gold(train))
-    threshold, _ = best_shared_threshold(_logit(model.probabilities(_texts(validation))), _gold(validation))
+    threshold, _ = best_shared_threshold(model.probabilities(_texts(validation)), _gold(validation))
     result = []
     for split in splits:
         records = corpus.splits[split]
@@ -80,11 +80,6 @@ def _baselines(corpus: Corpus, splits: Sequence[str]) -> list[Predictions]:
             _predictions("tfidf", split, threshold, records, model.probabilities(texts)),
         ]
     return result
-
-
-def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    bounded = np.clip(probabilities, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(bounded / (1 - bounded)))
 
 
 def score_run(folder: Path | str) -> Path:

@@ -216,7 +216,7 @@ def test_shared_threshold_is_the_best_on_a_grid():
     generator = np.random.default_rng(3)
     gold = generator.random((300, 4)) > 0.7
     logits = np.where(gold, 1.0, -1.0) + generator.normal(size=(300, 4)) - 1.0
-    threshold, score = best_shared_threshold(logits, gold)
+    threshold, score = best_shared_threshold(1 / (1 + np.exp(-logits)), gold)
     from sklearn.metrics import f1_score
 
     at_half = f1_score(gold, logits >= 0, average="macro")

@@ -22,6 +22,7 @@ from transformers import (
     set_seed,
 )
 
+from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import TrainingError, UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
@@ -175,7 +176,8 @@ def make_optimiser(model: Any, section: TrainSection) -> Any:
                 "weight_decay": section.weight_decay if decayed else 0.0,
             }
             for (fresh, decayed), parameters in groups.items()
-        ]
+        ],
+        fused=True,
     )
 
 
@@ -217,7 +219,7 @@ def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, 
 
 def _metrics(config: RunConfig, history: list[dict[str, Any]], logits: Any, gold: Any) -> dict[str, Any]:
     """What the run found out on validation data, from the fp32 logits of the weights that it keeps."""
-    threshold, score = best_shared_threshold(logits, gold)
+    threshold, score = best_shared_threshold(sigmoid(logits), gold)
     if config.decision.threshold != "validation":
         threshold, score = float(config.decision.threshold), math.nan
     reached = (logits >= math.log(threshold / (1 - threshold))).any(axis=0)

@@ -9,13 +9,11 @@ import numpy as np
 THRESHOLDS = np.round(np.arange(0.10, 0.901, 0.02), 2)
 
 
-def best_shared_threshold(logits: Any, gold: Any) -> tuple[float, float]:
-    """The one threshold for all labels with the highest macro-F1; ties go to the one nearest 0.5."""
+def best_shared_threshold(probabilities: Any, gold: Any) -> tuple[float, float]:
+    """The one threshold for all labels with the highest macro-F1, and that score; ties go to the one nearest 0.5."""
     from sklearn.metrics import f1_score
 
-    from strijdtaal.classifier import sigmoid
-
-    probabilities = sigmoid(np.asarray(logits))
+    probabilities = np.asarray(probabilities)
     scored = [
         (float(f1_score(gold, probabilities >= value, average="macro", zero_division=0.0)), float(value))
         for value in THRESHOLDS

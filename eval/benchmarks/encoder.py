@@ -88,16 +88,11 @@ def collect(config: RunConfig, seeds: int, also: Sequence[Path]) -> tuple[Scores
     return scores, splits
 
 
-def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    bounded = np.clip(probabilities, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(bounded / (1 - bounded)))
-
-
 def compare(scores: Scores, splits: dict[str, list[Record]]) -> dict[str, Any]:
     """Macro-F1 of each system (mean and spread over seeds), and the differences to the pretrained encoder."""
     gold = {split: np.array([to_vector(r.labels) for r in records]) for split, records in splits.items()}
     thresholds = {
-        name: [best_shared_threshold(_logits(p), gold["validation"])[0] for p in found["validation"]]
+        name: [best_shared_threshold(p, gold["validation"])[0] for p in found["validation"]]
         for name, found in scores.items()
     }
     result: dict[str, Any] = {}
