@@ -1,4 +1,4 @@
-"""``python -m eval``: score a run, report on it, package it. Run it from the project's root."""
+"""``python -m eval``: score a run, report on it, compare it with others, package it. Run it from the project's root."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="tables and page -> RUN/report/")
     report.add_argument("run", type=Path, metavar="RUN")
     report.add_argument("also", type=Path, nargs="*", metavar="PARQUET", help="predictions of outside systems")
+    compare = commands.add_parser("compare", help="say which of two or more systems is better, or cannot tell")
+    compare.add_argument(
+        "systems", nargs="+", metavar="SYSTEM", help="RUN, RUN:tfidf or PARQUET; seeds of one system joined with commas"
+    )
+    compare.add_argument("--split", default="test", help="which split (default: test)")
+    compare.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.json and compare.html here")
     package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
     package.add_argument("run", type=Path, metavar="RUN")
     package.add_argument("--out", type=Path, metavar="FOLDER")
@@ -51,6 +57,16 @@ def _report(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"Report: {target / 'report.html'}\n")
 
 
+def _compare(arguments: argparse.Namespace) -> None:
+    from eval.compare import compare, text, write_comparison
+
+    result = compare(arguments.systems, arguments.split)
+    sys.stdout.write(f"{text(result)}\n")
+    if arguments.out:
+        write_comparison(result, arguments.out)
+        sys.stdout.write(f"\nPage: {arguments.out / 'compare.html'}\n")
+
+
 def _package(arguments: argparse.Namespace) -> None:
     from eval.package import package
 
@@ -71,7 +87,8 @@ def _parity(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
-    command = {"score": _score, "report": _report, "package": _package, "parity": _parity}[arguments.command]
+    commands = {"score": _score, "report": _report, "compare": _compare, "package": _package, "parity": _parity}
+    command = commands[arguments.command]
     return run_command("eval", lambda: command(arguments))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import DRAWS, f1_intervals
+from eval.pages import figure, plain, render
 from eval.predictions import KIND as PREDICTIONS
 from eval.predictions import Predictions, read_predictions
 from strijdtaal.errors import DataError
 from strijdtaal.folder import verify_folder, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
-from strijdtaal.text import clean
 from training.run import Run, open_run, write_json
 
 KIND = "report"
@@ -30,17 +29,6 @@ NAMES = {
 SHOWN_SENTENCES = 1500  # of the test split, in the page's browser
 
 
-def _plain(value: Any) -> Any:
-    """NaN becomes None, so that the JSON is valid and nothing undefined looks like a number."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value
-
-
 def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     """All metrics of one system on one split, with 95% intervals of F1."""
     from eval.metrics import score
@@ -51,8 +39,7 @@ def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     for key, interval in zip(KEYS, each, strict=True):
         result["labels"][key]["f1_interval"] = interval
     result |= {"threshold": item.threshold, "articles": len(set(item.articles))}
-    plain: dict[str, Any] = _plain(result)
-    return plain
+    return dict(plain(result))
 
 
 def read_all(folder: Path, extra: Sequence[Path] = ()) -> dict[str, dict[str, Predictions]]:
@@ -142,7 +129,7 @@ def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
         "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
         "threshold_chosen_on": "validation",
         "best_epoch": run.metrics["best_epoch"],
-        "epochs": _plain(run.metrics["epochs"]),
+        "epochs": plain(run.metrics["epochs"]),
         "results": {
             split: {system: evaluate_predictions(item) for system, item in systems.items()}
             for split, systems in found.items()
@@ -159,8 +146,8 @@ def table(report: dict[str, Any], split: str) -> str:
     for system, result in report["results"][split].items():
         low, high = result["macro_f1_interval"]
         interval = "n/a" if low is None else f"{low:.3f}-{high:.3f}"
-        cells = [_figure(result[name]) for name in ("macro_f1", "micro_f1", "exact_match")]
-        labels = [_figure(result["labels"][key]["f1"]) for key in KEYS]
+        cells = [figure(result[name]) for name in ("macro_f1", "micro_f1", "exact_match")]
+        labels = [figure(result["labels"][key]["f1"]) for key in KEYS]
         rows.append([NAMES.get(system, system), cells[0], interval, *cells[1:], *labels])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -168,23 +155,8 @@ def table(report: dict[str, Any], split: str) -> str:
     )
 
 
-def _figure(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
-
-
 def _html(report: dict[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        # Text as the model reads it: no marks that turn the writing direction round for the reader.
-        finalize=lambda value: clean(value) if type(value) is str else value,
-    )
-    environment.filters["figure"] = _figure
-    return environment.get_template("report.html.j2").render(report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
+    return render("report.html.j2", report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
 
 
 def write_report(folder: Path | str, extra: Sequence[Path] = ()) -> tuple[Path, dict[str, Any]]:

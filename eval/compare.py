@@ -1,0 +1,255 @@
+"""Compare systems on the same sentences and say "better", "worse" or "cannot tell".
+
+A system is a run folder (its encoder), ``RUN:tfidf`` (another system scored in that run) or a predictions
+file. Several seeds of one system are joined with commas: ``runs/a-1,runs/a-2``. The first system is the
+reference; every other one is compared with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.pages import plain, render
+from eval.paired import DRAWS, HEADLINES, METRICS, Array, Difference, article_table, compare_tables, holm
+from eval.predictions import Predictions, read_predictions
+from strijdtaal.errors import DataError, UsageError
+from strijdtaal.folder import write_folder
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, from_vector
+from training.run import open_run, write_json
+
+KIND = "comparison"
+TITLES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "exact_match": "exact match"}
+LEVEL = 0.05
+FEWEST_ARTICLES = 10
+SHOWN_FLIPS = 1500
+
+
+@dataclass(frozen=True)
+class System:
+    """One system: a name, and its predictions of each seed."""
+
+    name: str
+    sources: list[str]
+    seeds: list[Predictions]
+
+
+def _one(source: str, split: str) -> tuple[str, Predictions]:
+    """Name and predictions of a run folder, ``RUN:system`` or a predictions file."""
+    path = Path(source)
+    if path.suffix == ".parquet" or path.is_file():
+        item = read_predictions(path)
+        if item.split != split:
+            raise UsageError(f"{path} holds the split '{item.split}', not '{split}'. Choose with --split.")
+        return item.system, item
+    folder, _, system = source.partition(":") if not path.is_dir() else (source, "", "")
+    from eval.report import predictions_of
+
+    run = open_run(folder)
+    found = predictions_of(run).get(split)
+    if found is None:
+        raise UsageError(f"{folder} has no predictions of the split '{split}'.")
+    if (system or "encoder") not in found:
+        raise UsageError(f"{folder} has no system '{system}' on {split}; it has {', '.join(found)}.")
+    return (f"{run.name}: {system}" if system else run.name), found[system or "encoder"]
+
+
+def read_systems(arguments: Sequence[str], split: str) -> list[System]:
+    """Read the systems to compare; names are made different from each other."""
+    systems: list[System] = []
+    for argument in arguments:
+        sources = argument.split(",")
+        found = [_one(source, split) for source in sources]
+        name = found[0][0] if len(found) == 1 else f"{found[0][0]} and {len(found) - 1} more"
+        number = 2
+        while name in {system.name for system in systems}:
+            name, number = f"{found[0][0]} ({number})", number + 1
+        systems.append(System(name, sources, [item for _, item in found]))
+    return [
+        replace(system, seeds=[_aligned(systems[0].seeds[0], item, system.name) for item in system.seeds])
+        for system in systems
+    ]
+
+
+def _aligned(first: Predictions, item: Predictions, name: str) -> Predictions:
+    """``item`` in the order of ``first``.
+
+    Raises:
+        DataError: other sentences, other text or other annotations; the first difference is named.
+    """
+    place = {key: number for number, key in enumerate(item.ids)}
+    missing = [key for key in first.ids if key not in place]
+    added = sorted(set(item.ids) - set(first.ids))
+    if missing or added:
+        which = f"{len(missing)} are missing (first: {missing[0]})" if missing else f"{len(added)} more ({added[0]})"
+        raise DataError(f"{name} speaks of other sentences than the first system: {which}. Score both on one split.")
+    order = [place[key] for key in first.ids]
+    same = replace(
+        item,
+        ids=first.ids,
+        articles=[item.articles[number] for number in order],
+        texts=[item.texts[number] for number in order],
+        gold=item.gold[order],
+        probabilities=item.probabilities[order],
+        logits=None if item.logits is None else item.logits[order],
+    )
+    for what, one, other in (
+        ("article", first.articles, same.articles),
+        ("text", first.texts, same.texts),
+        ("annotation", first.gold.tolist(), same.gold.tolist()),
+    ):
+        for key, left, right in zip(first.ids, one, other, strict=True):
+            if left != right:
+                raise DataError(f"{name}: the {what} of sentence {key} differs from that of the first system.")
+    return same
+
+
+def _tables(system: System) -> list[Array]:
+    return [article_table(item.articles, item.gold, item.decided) for item in system.seeds]
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def p_text(p: float) -> str:
+    """A p-value for people: three digits, never a bare 0."""
+    return "n/a" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def verdict(first: str, second: str, found: Difference, p: float, articles: int) -> str:
+    """What the numbers allow one to say, in words. ``p`` is corrected for the number of systems compared."""
+    if not math.isfinite(p):
+        return f"n/a: macro-F1 is undefined for {first} or {second} on these sentences."
+    interval = f"95% interval {_points(found.low)} to {_points(found.high)}, {p_text(p)}"
+    if p < LEVEL:
+        word = "better" if found.difference > 0 else "worse"
+        return f"{second} is {word} than {first}: {_points(found.difference)} points of macro-F1 ({interval})."
+    return (
+        f"Cannot tell whether {second} differs from {first}: {_points(found.difference)} points of macro-F1 "
+        f"({interval}). With these {articles} articles a true difference of less than "
+        f"{100 * found.smallest:.1f} points would be missed more often than once in five times."
+    )
+
+
+def _flips(first: Predictions, second: Predictions) -> list[dict[str, Any]]:
+    """Sentences that exactly one of the two has exactly right (of the first seed of each)."""
+    gold = first.gold >= 0.5
+    right = [((item.decided >= 1) == gold).all(axis=1) for item in (first, second)]
+    rows = []
+    for number in np.flatnonzero(right[0] != right[1]):
+        rows.append(
+            {
+                "id": first.ids[number],
+                "text": first.texts[number],
+                "gold": from_vector(first.gold[number]),
+                "first": from_vector(first.decided[number]),
+                "second": from_vector(second.decided[number]),
+                "gained": bool(right[1][number]),
+            }
+        )
+    return rows
+
+
+def _pair(first: System, second: System) -> dict[str, Any]:
+    tables = _tables(first), _tables(second)
+    found = {metric: compare_tables(*tables, metric) for metric in METRICS}
+    adjusted = dict(zip(KEYS, holm([found[key].p for key in KEYS]), strict=True))
+    flips = _flips(first.seeds[0], second.seeds[0])
+    return {
+        "first": first.name,
+        "second": second.name,
+        "differences": {
+            metric: {**vars(entry), "p_holm": adjusted.get(metric, math.nan)} for metric, entry in found.items()
+        },
+        "gained": sum(row["gained"] for row in flips),
+        "lost": sum(not row["gained"] for row in flips),
+        "flips": flips[:SHOWN_FLIPS],
+    }
+
+
+def compare(arguments: Sequence[str], split: str = "test") -> dict[str, Any]:
+    """The comparison as plain values: systems, one entry a pair with its verdict, and the flips.
+
+    Raises:
+        UsageError, DataError: fewer than two systems, too few articles, or systems that do not speak of
+            the same sentences, annotated alike by the same codebook.
+    """
+    if len(arguments) < 2:
+        raise UsageError("Give at least two systems to compare.")
+    systems = read_systems(arguments, split)
+    item = systems[0].seeds[0]
+    articles = len(set(item.articles))
+    if articles < FEWEST_ARTICLES:
+        raise DataError(
+            f"The split '{split}' holds {articles} articles; drawing articles says nothing below {FEWEST_ARTICLES}."
+        )
+    pairs = [_pair(systems[0], other) for other in systems[1:]]
+    corrected = holm([pair["differences"]["macro_f1"]["p"] for pair in pairs])
+    for pair, p in zip(pairs, corrected, strict=True):
+        entry = pair["differences"]["macro_f1"]
+        found = Difference(**{name: entry[name] for name in Difference.__dataclass_fields__})
+        pair["p"] = p
+        pair["verdict"] = verdict(pair["first"], pair["second"], found, p, articles)
+    return {
+        "split": split,
+        "codebook_version": CODEBOOK_VERSION,
+        "labels": list(KEYS),
+        "sentences": len(item.ids),
+        "articles": articles,
+        "draws": DRAWS,
+        "level": LEVEL,
+        "systems": [_summary(system) for system in systems],
+        "pairs": pairs,
+    }
+
+
+def _summary(system: System) -> dict[str, Any]:
+    scores: dict[str, Any] = {"name": system.name, "sources": system.sources, "seeds": len(system.seeds)}
+    tables = _tables(system)
+    for metric, function in METRICS.items():
+        values = [float(function(table.sum(axis=0))) for table in tables]
+        scores[metric] = float(np.mean(values))
+        if metric == "macro_f1" and len(values) > 1:
+            scores["seed_sd"], scores["worst_seed"] = float(np.std(values, ddof=1)), min(values)
+    return scores
+
+
+def text(result: dict[str, Any]) -> str:
+    """The comparison for the terminal: scores, then one block a pair."""
+    lines = [f"{result['split']}: {result['sentences']} sentences of {result['articles']} articles"]
+    for system in result["systems"]:
+        spread = f"  (sd over {system['seeds']} seeds {100 * system['seed_sd']:.1f})" if "seed_sd" in system else ""
+        scores = "  ".join(f"{metric} {100 * system[metric]:.1f}" for metric in HEADLINES)
+        lines.append(f"  {system['name']}: {scores}{spread}")
+    for pair in result["pairs"]:
+        lines += ["", pair["verdict"]]
+        for metric, entry in pair["differences"].items():
+            p = entry["p"] if metric in HEADLINES else entry["p_holm"]
+            if math.isfinite(entry["p"]):
+                interval = f"[{_points(entry['low'])}, {_points(entry['high'])}]"
+                lines.append(f"  {metric:15s} {_points(entry['difference']):>6s}  {interval:16s} {p_text(p)}")
+            else:
+                lines.append(f"  {metric:15s} n/a: undefined for one of the two")
+    return "\n".join(lines)
+
+
+def write_comparison(result: dict[str, Any], target: Path) -> None:
+    """Write ``comparison.json`` and the one-file page ``compare.html`` into a new folder.
+
+    Raises:
+        FolderError: the folder exists, or the disk refuses.
+    """
+    values = plain(result)
+    for pair in values["pairs"]:
+        bounds = [abs(entry[end] or 0) for entry in pair["differences"].values() for end in ("low", "high")]
+        pair["scale"] = max(1, math.ceil(100 * max(bounds)))  # points to each side of the drawn axis
+    page = render("compare.html.j2", result=values, keys=KEYS, metrics=list(METRICS), titles=TITLES, p_text=p_text)
+    with write_folder(target, KIND, replace=True) as work:
+        write_json(work / "comparison.json", values)
+        (work / "compare.html").write_text(page, encoding="utf-8")

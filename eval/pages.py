@@ -1,0 +1,41 @@
+"""Pages: one HTML file each, without network; text as the model reads it, escaped."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from strijdtaal.text import clean
+
+
+def plain(value: Any) -> Any:
+    """NaN becomes None, so that JSON is valid and nothing undefined looks like a number."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def figure(value: float | None) -> str:
+    """Three digits, or n/a."""
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of ``eval/templates``; everything in ``values`` is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        # No marks that turn the writing direction round for the reader.
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    environment.filters["figure"] = figure
+    return environment.get_template(template).render(**values)

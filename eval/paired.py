@@ -1,0 +1,167 @@
+"""Two systems on the same sentences: difference, interval, test, and what could have been seen at all.
+
+All metrics here are functions of sums over articles, so a resampled test set is one product of article
+weights with a table. Articles, not sentences, are drawn and swapped: sentences of one article are not
+independent.
+
+- *Interval*: paired bootstrap over articles (percentiles); both systems see the same draw.
+- *p-value*: approximate randomisation (Noreen 1989; Yeh 2000): per article the two systems' outputs are
+  swapped at random; p is the share of swaps with a difference at least as large as the one found.
+- *Minimum detectable difference*: at 5% two-sided and 80% power, from the spread of the swapped differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.bootstrap import article_counts, f1_of_counts
+from strijdtaal.labels import KEYS
+
+DRAWS = 2000
+POWER_FACTOR = 1.959964 + 0.841621  # normal quantiles of 0.975 and 0.8
+Array = NDArray[np.float64]
+Metric = Callable[[Array], Array]
+
+LABELS = len(KEYS)
+
+
+def article_table(articles: Sequence[str], gold: NDArray[np.floating], decided: NDArray[np.integer]) -> Array:
+    """What each article adds to the sums: shape (articles, 3 * labels + 2).
+
+    Columns: true positives, false positives, false negatives of each label; exactly right sentences; sentences.
+    """
+    counts = article_counts(articles, gold, decided).reshape(-1, 3 * gold.shape[1])
+    _, place = np.unique(np.asarray(articles), return_inverse=True)
+    exact = ((gold >= 0.5) == (decided >= 1)).all(axis=1)
+    right = np.bincount(place, weights=exact.astype(np.float64))
+    return np.column_stack([counts, right, np.bincount(place).astype(np.float64)])
+
+
+def _counts(sums: Array) -> Array:
+    return sums[..., :-2].reshape(*sums.shape[:-1], 3, -1)
+
+
+def macro_f1(sums: Array) -> Array:
+    """Mean F1 over the labels that occur or are predicted; NaN where none is."""
+    each = f1_of_counts(_counts(sums))
+    known = np.isfinite(each)
+    number = known.sum(axis=-1)
+    total = np.where(known, each, 0.0).sum(axis=-1)
+    return np.asarray(np.where(number > 0, total / np.maximum(number, 1), np.nan))
+
+
+def micro_f1(sums: Array) -> Array:
+    """F1 of the pooled decisions of all labels."""
+    return f1_of_counts(_counts(sums).sum(axis=-1, keepdims=True))[..., 0]
+
+
+def exact_match(sums: Array) -> Array:
+    """Share of sentences with exactly the right set of labels."""
+    return np.asarray(sums[..., -2] / np.maximum(sums[..., -1], 1))
+
+
+def label_f1(column: int) -> Metric:
+    """F1 of one label."""
+    return lambda sums: f1_of_counts(_counts(sums))[..., column]
+
+
+HEADLINES: dict[str, Metric] = {"macro_f1": macro_f1, "micro_f1": micro_f1, "exact_match": exact_match}
+METRICS: dict[str, Metric] = {**HEADLINES, **{key: label_f1(column) for column, key in enumerate(KEYS)}}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second system minus first on one metric, in the metric's own unit (0 to 1); NaN where undefined."""
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    smallest: float  # minimum detectable difference
+    seed_sd: float  # standard error of the difference from the choice of seeds; NaN for one seed
+    test_sd: float  # standard error from the choice of test articles
+
+
+def _mean_over_seeds(tables: Sequence[Array], weights: Array, metric: Metric) -> Array:
+    return np.asarray(np.mean([metric(weights @ table) for table in tables], axis=0))
+
+
+def _swapped(first: Sequence[Array], second: Sequence[Array], flips: Array, metric: Metric) -> Array:
+    """Differences after swapping the two systems' outputs in the flipped articles; seeds go in pairs."""
+    found = []
+    for one, other in zip(first, second, strict=True):
+        moved = flips @ (other - one)
+        found.append(metric(other.sum(axis=0) - moved) - metric(one.sum(axis=0) + moved))
+    return np.asarray(np.mean(found, axis=0))
+
+
+def _seed_error(tables: Sequence[Array], metric: Metric) -> float:
+    """Variance of the mean over seeds; 0 for a single one."""
+    if len(tables) < 2:
+        return 0.0
+    values = [float(metric(table.sum(axis=0))) for table in tables]
+    return float(np.var(values, ddof=1) / len(values))
+
+
+def _padded(tables: Sequence[Array], number: int) -> list[Array]:
+    """The tables repeated in turn, so that systems with different numbers of seeds can be paired."""
+    return [tables[position % len(tables)] for position in range(number)]
+
+
+def compare_tables(
+    first: Sequence[Array], second: Sequence[Array], metric: str, draws: int = DRAWS, seed: int = 0
+) -> Difference:
+    """Compare two systems, each given as one table a seed, on the same articles in the same order.
+
+    With several seeds the score of a system is the mean over them, and the interval holds both sources of
+    chance: the articles (bootstrap) and the seeds (their variance is added).
+    """
+    function = METRICS[metric]
+    number = len(first[0])
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
+    flips = generator.integers(0, 2, size=(draws, number)).astype(np.float64)
+    whole = np.ones((1, number))
+    one, two = (float(_mean_over_seeds(tables, whole, function)[0]) for tables in (first, second))
+    drawn = _mean_over_seeds(second, weights, function) - _mean_over_seeds(first, weights, function)
+    pairs = max(len(first), len(second))
+    swapped = _swapped(_padded(first, pairs), _padded(second, pairs), flips, function)
+    drawn, swapped = drawn[np.isfinite(drawn)], swapped[np.isfinite(swapped)]
+    if not np.isfinite(two - one) or 2 * min(len(drawn), len(swapped)) < draws:
+        nothing = float("nan")
+        return Difference(metric, one, two, two - one, *[nothing] * 6)
+    seed_variance = _seed_error(first, function) + _seed_error(second, function)
+    test_sd = float(drawn.std())
+    widen = float(np.sqrt(1 + seed_variance / test_sd**2)) if test_sd > 0 else 1.0
+    low, high = (two - one + (bound - (two - one)) * widen for bound in np.percentile(drawn, [2.5, 97.5]))
+    reached = np.abs(swapped) * widen >= abs(two - one) - 1e-12
+    return Difference(
+        metric=metric,
+        first=one,
+        second=two,
+        difference=two - one,
+        low=float(low),
+        high=float(high),
+        p=float((1 + reached.sum()) / (1 + len(swapped))),
+        smallest=float(POWER_FACTOR * swapped.std() * widen),
+        seed_sd=float(np.sqrt(seed_variance)) if max(len(first), len(second)) > 1 else float("nan"),
+        test_sd=test_sd,
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for being one of several (Holm 1979); NaN stays NaN and does not count."""
+    known = sorted((p, place) for place, p in enumerate(p_values) if np.isfinite(p))
+    adjusted = [float("nan")] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
+        adjusted[place] = highest
+    return adjusted
