@@ -17,15 +17,25 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("run", type=Path, metavar="RUN")
     score.add_argument("--data", type=Path, metavar="JSONL", help="score the model on another annotated file")
     score.add_argument("--out", type=Path, metavar="PARQUET", help="where its predictions go (with --data)")
-    report = commands.add_parser("report", help="tables and page -> RUN/report/")
-    report.add_argument("run", type=Path, metavar="RUN")
+    report = commands.add_parser("report", help="tables and page -> RUN/report/, or of predictions files -> --out")
+    report.add_argument("run", type=Path, metavar="RUN|PARQUET")
     report.add_argument("also", type=Path, nargs="*", metavar="PARQUET", help="predictions of outside systems")
+    report.add_argument("--out", type=Path, metavar="FOLDER", help="where the report on predictions files goes")
     compare = commands.add_parser("compare", help="say which of two or more systems is better, or cannot tell")
     compare.add_argument(
         "systems", nargs="+", metavar="SYSTEM", help="RUN, RUN:tfidf or PARQUET; seeds of one system joined with commas"
     )
     compare.add_argument("--split", default="test", help="which split (default: test)")
     compare.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.json and compare.html here")
+    ladder = commands.add_parser("ladder", help="train several seeds; baselines, encoder and seed ensemble in a table")
+    ladder.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see configs/")
+    ladder.add_argument("override", nargs="*", metavar="key=value")
+    ladder.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
+    ladder.add_argument("--out", type=Path, metavar="FOLDER", help="default: <output>/<name>-ladder")
+    leaderboard = commands.add_parser("leaderboard", help="all scored runs below a folder, best first")
+    leaderboard.add_argument("folder", type=Path, metavar="RUNS")
+    leaderboard.add_argument("--split", default="test", help="which split (default: test)")
+    leaderboard.add_argument("--out", type=Path, metavar="HTML", help="write a page")
     package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
     package.add_argument("run", type=Path, metavar="RUN")
     package.add_argument("--out", type=Path, metavar="FOLDER")
@@ -49,9 +59,16 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from eval.report import table, write_report
+    from eval.report import table, write_bare_report, write_report
+    from strijdtaal.errors import UsageError
 
-    target, report = write_report(arguments.run, arguments.also)
+    bare = arguments.run.is_file()
+    if bare != (arguments.out is not None):
+        raise UsageError("--out goes with predictions files, not with a run: eval report FILE... --out FOLDER")
+    if bare:
+        target, report = arguments.out, write_bare_report([arguments.run, *arguments.also], arguments.out)
+    else:
+        target, report = write_report(arguments.run, arguments.also)
     for split in report["results"]:
         sys.stdout.write(f"{split}\n{table(report, split)}\n\n")
     sys.stdout.write(f"Report: {target / 'report.html'}\n")
@@ -65,6 +82,26 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.out:
         write_comparison(result, arguments.out)
         sys.stdout.write(f"\nPage: {arguments.out / 'compare.html'}\n")
+
+
+def _ladder(arguments: argparse.Namespace) -> None:
+    from eval.ladder import ladder, table
+    from training.settings import load_run_config
+
+    config = load_run_config(arguments.config, arguments.override)
+    out = arguments.out or config.output / f"{config.name}-ladder"
+    result = ladder(config, range(1, arguments.seeds + 1), out)
+    sys.stdout.write(f"{table(result)}\n\nLadder: {out}\n")
+
+
+def _leaderboard(arguments: argparse.Namespace) -> None:
+    from eval.leaderboard import leaderboard, text, write_leaderboard
+
+    result = leaderboard(arguments.folder, arguments.split)
+    sys.stdout.write(f"{text(result)}\n")
+    if arguments.out:
+        write_leaderboard(result, arguments.out)
+        sys.stdout.write(f"\nPage: {arguments.out}\n")
 
 
 def _package(arguments: argparse.Namespace) -> None:
@@ -87,7 +124,15 @@ def _parity(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
-    commands = {"score": _score, "report": _report, "compare": _compare, "package": _package, "parity": _parity}
+    commands = {
+        "score": _score,
+        "report": _report,
+        "compare": _compare,
+        "ladder": _ladder,
+        "leaderboard": _leaderboard,
+        "package": _package,
+        "parity": _parity,
+    }
     command = commands[arguments.command]
     return run_command("eval", lambda: command(arguments))
 

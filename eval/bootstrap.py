@@ -12,27 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from training.counts import article_counts, f1_of_counts
+
 DRAWS = 1000
 FEWEST_ARTICLES = 10  # below this, drawing articles says nothing of other articles
-
-
-def article_counts(
-    articles: Sequence[str], gold: NDArray[np.floating], decided: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    """True positives, false positives, false negatives of each article: shape (articles, 3, labels)."""
-    _, place = np.unique(np.asarray(articles), return_inverse=True)
-    yes, said = gold >= 0.5, decided >= 1
-    table = np.zeros((place.max() + 1, 3, gold.shape[1]))
-    for row, hits in enumerate((yes & said, ~yes & said, yes & ~said)):
-        np.add.at(table[:, row], place, hits.astype(np.float64))
-    return table
-
-
-def f1_of_counts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 from counts of shape (..., 3, labels); NaN where a label neither occurs nor is predicted."""
-    hit, false, missed = counts[..., 0, :], counts[..., 1, :], counts[..., 2, :]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(2 * hit / (2 * hit + false + missed))
 
 
 def f1_intervals(

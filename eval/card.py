@@ -88,7 +88,10 @@ def model_card(run: Run, test: Predictions) -> str:
             f"| {key} | {_number(entry['f1'])} | {_number(low)} - {_number(high)} | "
             f"{' | '.join(cells)} | {entry['gold']} |"
         )
-    labels = "\n".join(f"| `{x.key}` | {x.dutch} | {x.english} | {run.threshold:.2f} |" for x in LABELS)
+    labels = "\n".join(
+        f"| `{x.key}` | {x.dutch} | {x.english} | {value:.2f} |"
+        for x, value in zip(LABELS, run.thresholds, strict=True)
+    )
     counts = run.data["counts"]
     revision = f" at `{run.config.network.revision}`" if run.config.network.revision else ""
     return _HEAD.format(name=run.name, labels=labels, codebook=CODEBOOK_VERSION) + _RESULTS.format(

@@ -48,7 +48,7 @@ def _one(source: str, split: str) -> tuple[str, Predictions]:
             raise UsageError(f"{path} holds the split '{item.split}', not '{split}'. Choose with --split.")
         return item.system, item
     folder, _, system = source.partition(":") if not path.is_dir() else (source, "", "")
-    from eval.report import predictions_of
+    from eval.gather import predictions_of
 
     run = open_run(folder)
     found = predictions_of(run).get(split)

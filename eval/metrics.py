@@ -87,15 +87,30 @@ class ExactMatch(_Decisions):
         return {"exact_match": float(sk.accuracy_score(np.asarray(references), np.asarray(predictions)))}
 
 
+class NoneAccuracy(_Decisions):
+    """Share of the sentences annotated with no label that get none: how often the system keeps quiet rightly.
+
+    >>> NoneAccuracy().compute(predictions=[[0, 0, 0, 0], [0, 1, 0, 0]], references=[[0, 0, 0, 0], [0, 0, 0, 0]])
+    {'none_accuracy': 0.5}
+    """
+
+    definition = "Share of sentences without a label in the annotation that get none."
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        none = np.asarray(references).sum(axis=1) == 0
+        quiet = np.asarray(predictions).sum(axis=1) == 0
+        return {"none_accuracy": float(quiet[none].mean()) if none.any() else math.nan}
+
+
 class LabelScores(_Decisions):
-    """Precision, recall, F1, gold and predicted counts of each label.
+    """Precision, recall, F1, Matthews correlation (MCC), gold and predicted counts of each label.
 
     >>> scores = LabelScores().compute(predictions=[[1, 0, 0, 0]], references=[[1, 1, 0, 0]])
     >>> scores["threat"]["f1"], scores["support"]["recall"], scores["support"]["gold"]
     (1.0, 0.0, 1)
     """
 
-    definition = "Precision, recall and F1 of each label, with counts."
+    definition = "Precision, recall, F1 and MCC of each label, with counts."
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, dict[str, float]]:
         gold, decided = np.asarray(references), np.asarray(predictions)
@@ -108,11 +123,19 @@ class LabelScores(_Decisions):
                 "precision": float(precision[column]),
                 "recall": float(recall[column]),
                 "f1": float(f1[column]),
+                "mcc": _mcc(gold[:, column], decided[:, column]),
                 "gold": int(gold[:, column].sum()),
                 "predicted": int(decided[:, column].sum()),
             }
             for column, key in enumerate(KEYS)
         }
+
+
+def _mcc(gold: Any, decided: Any) -> float:
+    """Matthews correlation; undefined where the label always or never occurs, or is always or never said."""
+    if len(np.unique(gold)) < 2 or len(np.unique(decided)) < 2:
+        return math.nan
+    return float(sk.matthews_corrcoef(gold, decided))
 
 
 class AveragePrecision(_Decisions):
@@ -140,9 +163,36 @@ class AveragePrecision(_Decisions):
         }
 
 
+class RocAuc(_Decisions):
+    """Area under the ROC curve of each label, and their mean; predictions are probabilities, no threshold.
+
+    >>> result = RocAuc().compute(
+    ...     predictions=[[0.9, 0.1, 0.0, 0.0], [0.2, 0.7, 0.0, 0.0]], references=[[1, 0, 0, 0], [0, 1, 0, 0]])
+    >>> result["roc_auc"]["threat"], result["macro_roc_auc"]
+    (1.0, 1.0)
+    """
+
+    definition = "Chance that a positive sentence gets a higher probability than a negative one."
+    value = "float64"
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
+        gold, scores = np.asarray(references), np.asarray(predictions)
+        each = {}
+        for column, key in enumerate(KEYS):
+            both = len(np.unique(gold[:, column])) == 2
+            each[key] = float(sk.roc_auc_score(gold[:, column], scores[:, column])) if both else math.nan
+        known = [value for value in each.values() if not math.isnan(value)]
+        return {"roc_auc": each, "macro_roc_auc": float(np.mean(known)) if known else math.nan}
+
+
 def decision_metrics() -> list[evaluate.Metric]:
     """The metrics on 0/1 rows, in the order of the report."""
-    return [MacroF1(), MicroF1(), ExactMatch(), LabelScores()]
+    return [MacroF1(), MicroF1(), ExactMatch(), NoneAccuracy(), LabelScores()]
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
@@ -155,9 +205,12 @@ def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
             result["labels"] = value
         else:
             result |= value
-    precision = AveragePrecision().compute(predictions=np.asarray(probabilities).tolist(), references=references)
-    for key, value in precision["average_precision"].items():
-        result["labels"][key]["average_precision"] = value
-    result["macro_average_precision"] = precision["macro_average_precision"]
+    for ranking, name in ((AveragePrecision(), "average_precision"), (RocAuc(), "roc_auc")):
+        found = ranking.compute(predictions=np.asarray(probabilities).tolist(), references=references)
+        for key, value in found[name].items():
+            result["labels"][key][name] = value
+        result[f"macro_{name}"] = found[f"macro_{name}"]
+    names = ("precision", "recall")
+    result |= {f"macro_{name}": _mean([entry[name] for entry in result["labels"].values()]) for name in names}
     result["sentences"] = len(references)
     return result

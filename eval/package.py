@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import tempfile
@@ -12,9 +13,9 @@ import numpy as np
 
 from eval.card import model_card
 from eval.export import export_onnx
+from eval.gather import predictions_of
 from eval.parity import TOLERANCE
 from eval.predictions import Predictions
-from eval.report import predictions_of
 from strijdtaal.bundle import KIND, ONNX, labels_document
 from strijdtaal.classifier import Classifier
 from strijdtaal.errors import BundleError
@@ -89,10 +90,15 @@ def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> 
     model.save_pretrained(work)
     save_tokenizer(tokenizer, work)
     log.info("Exporting to ONNX")
-    metadata = {"labels": ",".join(KEYS), "codebook_version": CODEBOOK_VERSION, "threshold": str(run.threshold)}
+    metadata = {
+        "labels": ",".join(KEYS),
+        "codebook_version": CODEBOOK_VERSION,
+        "thresholds": json.dumps(run.thresholds),
+    }
     metadata["tokenizer_sha256"] = sha256_of(work / "tokenizer.json")
+    calibration = "platt, in the weights of the last layer" if run.decision.calibrated else "none"
     export_onnx(model, tokenizer, work / ONNX, metadata)
-    write_json(work / "labels.json", labels_document([run.threshold] * len(KEYS), length))
+    write_json(work / "labels.json", labels_document(list(run.thresholds), length, calibration))
     write_json(work / "golden.json", _golden(run, model, tokenizer, golden_texts(validation)))
     (work / "README.md").write_text(model_card(run, test), encoding="utf-8")
     (work / "run.yaml").write_text((run.folder / "config.yaml").read_text("utf-8"), encoding="utf-8")

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.bootstrap import article_counts, f1_of_counts
 from strijdtaal.labels import KEYS
+from training.counts import article_counts, f1_of_counts, macro_f1_of_counts
 
 DRAWS = 2000
 POWER_FACTOR = 1.959964 + 0.841621  # normal quantiles of 0.975 and 0.8
@@ -47,11 +47,7 @@ def _counts(sums: Array) -> Array:
 
 def macro_f1(sums: Array) -> Array:
     """Mean F1 over the labels that occur or are predicted; NaN where none is."""
-    each = f1_of_counts(_counts(sums))
-    known = np.isfinite(each)
-    number = known.sum(axis=-1)
-    total = np.where(known, each, 0.0).sum(axis=-1)
-    return np.asarray(np.where(number > 0, total / np.maximum(number, 1), np.nan))
+    return macro_f1_of_counts(_counts(sums))
 
 
 def micro_f1(sums: Array) -> Array:

@@ -3,7 +3,8 @@
 Columns: ``id``, ``article``, ``text`` (string), ``gold`` (list of label keys), ``logits`` (list of float,
 may be null for systems without), ``probabilities`` (list of float); one value a label, in the order of
 ``strijdtaal.labels.KEYS``. The schema's metadata holds a JSON object under ``strijdtaal`` with
-``schema`` (1), ``system``, ``split``, ``labels``, ``codebook_version`` and ``threshold``.
+``schema`` (1), ``system``, ``split``, ``labels``, ``codebook_version`` and ``threshold`` (a number, or a
+list of one a label).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 METADATA = b"strijdtaal"
 SCHEMA = 1
 KIND = "predictions"
+BEHAVIOUR = "behaviour"  # the split of the behavioural cases
 COLUMNS = ("id", "article", "text", "gold", "logits", "probabilities")
 
 
@@ -29,12 +31,13 @@ COLUMNS = ("id", "article", "text", "gold", "logits", "probabilities")
 class Predictions:
     """What one system says of one split.
 
-    ``gold`` and ``probabilities`` have shape (sentences, labels); ``logits`` too, or is None.
+    ``gold`` and ``probabilities`` have shape (sentences, labels); ``logits`` too, or is None. ``threshold``
+    is one number for all labels, or one a label.
     """
 
     system: str
     split: str
-    threshold: float
+    threshold: float | tuple[float, ...]
     ids: list[str]
     articles: list[str]
     texts: list[str]
@@ -43,9 +46,14 @@ class Predictions:
     logits: NDArray[np.float64] | None = None
 
     @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """The threshold of each label: shape (labels,)."""
+        return np.broadcast_to(np.asarray(self.threshold, dtype=np.float64), (len(KEYS),))
+
+    @property
     def decided(self) -> NDArray[np.int64]:
-        """Decisions at the threshold: 0/1, shape (sentences, labels)."""
-        return (self.probabilities >= self.threshold).astype(np.int64)
+        """Decisions at the thresholds: 0/1, shape (sentences, labels)."""
+        return (self.probabilities >= self.thresholds).astype(np.int64)
 
 
 def write_predictions(path: Path, item: Predictions) -> None:
@@ -108,10 +116,18 @@ def _about(path: Path, schema: Any) -> dict[str, Any]:
             f"{path}: codebook {about.get('codebook_version')}, this version has {CODEBOOK_VERSION}; "
             "scores of two codebooks are not comparable."
         )
-    threshold = known["threshold"]
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise DataError(f"{path}: the threshold in its metadata is {threshold!r}, not a number from 0 to 1.")
+    known["threshold"] = _threshold(path, known["threshold"])
     return known
+
+
+def _threshold(path: Path, found: Any) -> float | tuple[float, ...]:
+    values = found if isinstance(found, list) else [found]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if not numbers or len(values) not in (1, len(KEYS)) or not all(0 <= value <= 1 for value in values):
+        raise DataError(
+            f"{path}: the threshold in its metadata is {found!r}, not a number from 0 to 1 (or {len(KEYS)} of them)."
+        )
+    return tuple(float(value) for value in values) if isinstance(found, list) else float(found)
 
 
 def _gold(path: Path, rows: list[Any]) -> NDArray[np.float64]:
@@ -165,7 +181,7 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(
         system=about["system"],
         split=about["split"],
-        threshold=float(about["threshold"]),
+        threshold=about["threshold"],
         ids=data["id"],
         articles=data["article"],
         texts=data["text"],

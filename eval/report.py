@@ -8,24 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from eval import plots as plot
+from eval import sections
+from eval.behaviour import Case, read_cases
 from eval.bootstrap import DRAWS, f1_intervals
+from eval.gather import NAMES, SPLITS, Found, predictions_of
 from eval.pages import figure, plain, render
-from eval.predictions import KIND as PREDICTIONS
-from eval.predictions import Predictions, read_predictions
-from strijdtaal.errors import DataError
-from strijdtaal.folder import verify_folder, write_folder
+from eval.predictions import BEHAVIOUR, Predictions, read_predictions
+from eval.words import Words, read_words, shaded
+from strijdtaal.errors import DataError, StrijdtaalError
+from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
+from training.dataset import load_corpus, resolve
+from training.records import Record
 from training.run import Run, open_run, write_json
 
 KIND = "report"
-SPLITS = ("validation", "test", "held_out")
-SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
-NAMES = {
-    "majority": "majority (no label)",
-    "keywords": "keyword rule",
-    "tfidf": "TF-IDF + logistic regression",
-    "encoder": "fine-tuned encoder",
-}
+CURVES = ("tfidf", "encoder")  # systems whose coverage against risk is drawn
 SHOWN_SENTENCES = 1500  # of the test split, in the page's browser
 
 
@@ -38,64 +37,13 @@ def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     result["macro_f1_interval"] = macro
     for key, interval in zip(KEYS, each, strict=True):
         result["labels"][key]["f1_interval"] = interval
-    result |= {"threshold": item.threshold, "articles": len(set(item.articles))}
+    result |= {"thresholds": item.thresholds.tolist(), "articles": len(set(item.articles))}
     return dict(plain(result))
 
 
-def read_all(folder: Path, extra: Sequence[Path] = ()) -> dict[str, dict[str, Predictions]]:
-    """Predictions by split and system, the project's own systems first; the same ids in all of a split.
-
-    ``extra`` are files of outside systems; their metadata says which system and split they are.
-
-    Raises:
-        DataError: a file is missing or wrong, or two systems speak of different sentences.
-    """
-    found: dict[str, dict[str, Predictions]] = {}
-    for split in SPLITS:
-        for system in SYSTEMS:
-            path = folder / f"{system}-{split}.parquet"
-            if path.is_file():
-                found.setdefault(split, {})[system] = read_predictions(path)
-    if "test" not in found:
-        raise DataError(f"{folder} holds no predictions of the test split. First: python -m eval score RUN")
-    for path in extra:
-        _join(found, path)
-    for split, systems in found.items():
-        if "encoder" not in systems:
-            raise DataError(f"{folder} lacks encoder-{split}.parquet. First: python -m eval score RUN")
-        first = systems["encoder"]
-        for system, item in systems.items():
-            if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
-                raise DataError(f"{folder}: {system} and encoder differ in the sentences of {split}. Score again.")
-    return found
-
-
-def _join(found: dict[str, dict[str, Predictions]], path: Path) -> None:
-    """Put an outside system's file beside the others."""
-    item = read_predictions(path)
-    if item.split not in found:
-        raise DataError(f"{path}: split '{item.split}' is not one of {', '.join(found)}.")
-    if item.system in found[item.split]:
-        raise DataError(f"{path}: system '{item.system}' on split '{item.split}' is there already. Rename it.")
-    found[item.split][item.system] = item
-
-
-def predictions_of(run: Run, extra: Sequence[Path] = ()) -> dict[str, dict[str, Predictions]]:
-    """A run's predictions, verified: whole, and about the sentences that the run set apart."""
-    folder = run.folder / "predictions"
-    if not folder.is_dir():
-        raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
-    manifest = verify_folder(folder, PREDICTIONS)
-    if manifest.get("model_sha256") != run.model_sha256:
-        raise DataError(f"{folder} was made by another model. First: python -m eval score {run.folder}")
-    found = read_all(folder, extra)
-    for split, systems in found.items():
-        if systems["encoder"].ids != run.data["ids"][split]:
-            raise DataError(f"{folder}: other sentences than the run's {split} split. Score again.")
-    return found
-
-
-def _sentences(systems: dict[str, Predictions], limit: int) -> list[dict[str, Any]]:
+def _sentences(
+    systems: dict[str, Predictions], limit: int, words: dict[str, Words] | None = None
+) -> list[dict[str, Any]]:
     item = systems["encoder"]
     rows = []
     for number in range(min(len(item.ids), limit)):
@@ -107,17 +55,65 @@ def _sentences(systems: dict[str, Predictions], limit: int) -> list[dict[str, An
                 "gold": gold,
                 "said": said,
                 "right": gold == said,
+                "pieces": shaded(item.texts[number], (words or {}).get(item.ids[number])),
                 "probabilities": dict(zip(KEYS, item.probabilities[number].round(4).tolist(), strict=True)),
             }
         )
     return rows
 
 
+def _records_of(run: Run) -> dict[str, list[Record]]:
+    """The annotated sentences by split, for slices and agreement; {} when they are gone or changed since the run."""
+    try:
+        corpus = load_corpus(run.config.data)
+    except StrijdtaalError:
+        return {}
+    same = corpus.split_fingerprint == run.data["split_fingerprint"]
+    return corpus.splits if same and corpus.data_fingerprint == run.data["data_fingerprint"] else {}
+
+
+def _cases_of(run: Run, ids: Sequence[str]) -> list[Case]:
+    """The behavioural cases in the order of the predictions.
+
+    Raises:
+        DataError: the cases changed since the run was scored.
+    """
+    cases = {case.id: case for path in run.config.data.behaviour for case in read_cases(resolve(path))}
+    if set(cases) != set(ids):
+        raise DataError(f"The behavioural cases changed since {run.folder} was scored. Score it again.")
+    return [cases[key] for key in ids]
+
+
+def _parts(run: Run, found: Found) -> dict[str, Any]:
+    """Everything beside the plain scores, for the encoder on the test split."""
+    records = _records_of(run)
+    validation, test = found["validation"]["encoder"], found["test"]["encoder"]
+    before = [sections.uncalibrated(item, run.decision) for item in (validation, test)]
+    pair = (before[0], before[1]) if before[0] is not None and before[1] is not None else None
+    parts: dict[str, Any] = {
+        "agreement": sections.agreement(records["test"]) if records else None,
+        "decision": run.decision.as_dict(),
+        "rules": sections.decision_rules(validation, test, pair),
+        "calibration": sections.calibration(test, before[1]),
+        "slices": sections.slices(test, records.get("test")),
+        "abstention": {name: sections.abstention(item) for name, item in found["test"].items() if name in CURVES},
+        "counts": sections.counts(validation, test),
+        "behaviour": None,
+    }
+    if BEHAVIOUR in found:
+        systems = found[BEHAVIOUR]
+        parts["behaviour"] = sections.behaviour(systems, _cases_of(run, systems["encoder"].ids), "encoder")
+    return parts
+
+
 def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
-    """The report as plain values: what made the run, its data, results by split and system."""
+    """The report as plain values: what made the run, its data, results by split and system, and the parts."""
     found = predictions_of(run, extra)
+    words = read_words(run.folder / "predictions")
     return {
         "run": run.name,
+        "ours": "encoder",
+        "main": "test",
         "codebook_version": CODEBOOK_VERSION,
         "labels": list(KEYS),
         "config": run.config.model_dump(mode="json"),
@@ -131,11 +127,15 @@ def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
         "best_epoch": run.metrics["best_epoch"],
         "epochs": plain(run.metrics["epochs"]),
         "results": {
-            split: {system: evaluate_predictions(item) for system, item in systems.items()}
-            for split, systems in found.items()
+            split: {system: evaluate_predictions(item) for system, item in found[split].items()}
+            for split in SPLITS
+            if split in found
         },
+        "parts": plain(_parts(run, found)),
         "sentences": {
-            split: _sentences(found[split], SHOWN_SENTENCES) for split in ("held_out", "test") if split in found
+            split: _sentences(found[split], SHOWN_SENTENCES, words.get(split, {}))
+            for split in ("held_out", "test")
+            if split in found
         },
     }
 
@@ -155,8 +155,70 @@ def table(report: dict[str, Any], split: str) -> str:
     )
 
 
-def _html(report: dict[str, Any]) -> str:
-    return render("report.html.j2", report=report, names=NAMES, dutch=DUTCH, keys=KEYS)
+def _html(report: dict[str, Any], plots: dict[str, str]) -> str:
+    return render("report.html.j2", report=report, names=NAMES, dutch=DUTCH, keys=KEYS, plots=plots)
+
+
+def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
+    """A report on predictions files alone, all of one split; the first is the system that the page is about.
+
+    Raises:
+        DataError: other sentences or annotations than the first.
+    """
+    first = items[0]
+    found = {item.system: item for item in items}
+    if len(found) < len(items):
+        raise DataError("Two files speak for the same system. Give each its own name in the metadata.")
+    for item in items:
+        if item.split != first.split or item.ids != first.ids or not np.array_equal(item.gold, first.gold):
+            raise DataError(f"{item.system} and {first.system} differ in their split, sentences or annotations.")
+    parts = dict.fromkeys(("agreement", "decision", "rules", "counts", "behaviour"))
+    return {
+        "run": first.system,
+        "ours": first.system,
+        "main": first.split,
+        "codebook_version": CODEBOOK_VERSION,
+        "labels": list(KEYS),
+        "config": None,
+        "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
+        "epochs": [],
+        "results": {first.split: {name: evaluate_predictions(item) for name, item in found.items()}},
+        "parts": plain(
+            {
+                **parts,
+                "calibration": sections.calibration(first, None),
+                "slices": sections.slices(first, None),
+                "abstention": {name: sections.abstention(item) for name, item in found.items()},
+            }
+        ),
+        "sentences": {first.split: _sentences({"encoder": first}, SHOWN_SENTENCES)},
+    }
+
+
+def draw(report: dict[str, Any], test: Predictions) -> dict[str, str]:
+    """The plots of the page, as inline SVG."""
+    parts = report["parts"]
+    calibration = parts["calibration"]
+    before = calibration["before"] and calibration["before"]["bins"]
+    drawn = {
+        "pr": plot.pr_curves(test.probabilities, test.gold, test.thresholds),
+        "sweep": plot.threshold_sweep(test.probabilities, test.gold, test.thresholds),
+        "reliability": plot.reliability_plot(
+            before or calibration["after"]["bins"], before and calibration["after"]["bins"]
+        ),
+        "slices": plot.slice_plot(parts["slices"]),
+        "risk": plot.risk_plot({NAMES.get(name, name): part["curve"] for name, part in parts["abstention"].items()}),
+        "epochs": plot.training_curve(report["epochs"]) if report["epochs"] else "",
+    }
+    if parts["behaviour"]:
+        drawn["behaviour"] = plot.behaviour_plot(parts["behaviour"]["systems"][report["ours"]])
+    return drawn
+
+
+def _write(target: Path, report: dict[str, Any], page: str) -> None:
+    with write_folder(target, KIND, replace=True) as work:
+        write_json(work / "report.json", {key: value for key, value in report.items() if key != "sentences"})
+        (work / "report.html").write_text(page, encoding="utf-8")
 
 
 def write_report(folder: Path | str, extra: Sequence[Path] = ()) -> tuple[Path, dict[str, Any]]:
@@ -168,7 +230,13 @@ def write_report(folder: Path | str, extra: Sequence[Path] = ()) -> tuple[Path, 
     run = open_run(folder)
     report = build(run, extra)
     target = run.folder / "report"
-    with write_folder(target, KIND, replace=True) as work:
-        write_json(work / "report.json", {key: value for key, value in report.items() if key != "sentences"})
-        (work / "report.html").write_text(_html(report), encoding="utf-8")
+    _write(target, report, _html(report, draw(report, predictions_of(run)["test"]["encoder"])))
     return target, report
+
+
+def write_bare_report(files: Sequence[Path], target: Path) -> dict[str, Any]:
+    """Write a report on predictions files alone into ``target``; an older report there is replaced."""
+    items = [read_predictions(path) for path in files]
+    report = build_bare(items)
+    _write(target, report, _html(report, draw(report, items[0])))
+    return report

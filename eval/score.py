@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +12,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.baselines import Tfidf, majority_probabilities
-from eval.predictions import KIND, Predictions, write_predictions
+from eval.behaviour import Case, read_cases
+from eval.predictions import BEHAVIOUR, KIND, Predictions, write_predictions
+from eval.words import explain, write_words
 from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import to_vector
 from strijdtaal.text import clean
-from training.dataset import Corpus, load_corpus
+from training.dataset import Corpus, load_corpus, resolve
 from training.keywords import keyword_probabilities
 from training.network import classify
 from training.records import Record, read_records
 from training.run import Run, open_run
+from training.settings import DataSection
 from training.thresholds import best_shared_threshold
 
 log = logging.getLogger(__name__)
 
 ENCODER = "encoder"
 SCORED = ("validation", "test", "held_out")
+EXPLAINED_SPLITS = ("test", "held_out")
 
 
-def _gold(records: Sequence[Record]) -> NDArray[np.float64]:
-    return np.array([to_vector(record.labels) for record in records])
+@dataclass(frozen=True)
+class Part:
+    """Sentences to score: one split of the corpus, an annotated file, or the behavioural cases."""
+
+    split: str
+    ids: list[str]
+    articles: list[str]
+    texts: list[str]
+    gold: NDArray[np.float64]
+
+    @property
+    def cleaned(self) -> list[str]:
+        """The texts as models read them."""
+        return [clean(text) for text in self.texts]
+
+    def predictions(
+        self, system: str, threshold: float | tuple[float, ...], probabilities: Any, logits: Any = None
+    ) -> Predictions:
+        """What a system says of these sentences."""
+        return Predictions(
+            system, self.split, threshold, self.ids, self.articles, self.texts, self.gold, probabilities, logits
+        )
 
 
-def _predictions(
-    system: str, split: str, threshold: float, records: Sequence[Record], probabilities: Any, logits: Any = None
-) -> Predictions:
-    return Predictions(
-        system=system,
-        split=split,
-        threshold=threshold,
-        ids=[record.id for record in records],
-        articles=[record.article for record in records],
-        texts=[record.text for record in records],
-        gold=_gold(records),
-        probabilities=probabilities,
-        logits=logits,
+def part_of_records(split: str, records: Sequence[Record]) -> Part:
+    """Annotated sentences as a part."""
+    return Part(
+        split,
+        [record.id for record in records],
+        [record.article for record in records],
+        [record.text for record in records],
+        np.array([to_vector(record.labels) for record in records]),
     )
 
 
-def _texts(records: Sequence[Record]) -> list[str]:
-    return [clean(record.text) for record in records]
+def part_of_cases(cases: Sequence[Case]) -> Part:
+    """Behavioural cases as a part: the pair stands for the article."""
+    return Part(
+        BEHAVIOUR,
+        [case.id for case in cases],
+        [case.pair for case in cases],
+        [case.text for case in cases],
+        np.array([to_vector(case.labels) for case in cases]),
+    )
 
 
 def _corpus_of(run: Run) -> Corpus:
@@ -65,19 +92,24 @@ def _corpus_of(run: Run) -> Corpus:
     return corpus
 
 
-def _baselines(corpus: Corpus, splits: Sequence[str]) -> list[Predictions]:
-    train, validation = corpus.splits["train"], corpus.splits["validation"]
-    model = Tfidf().fit(_texts(train), _gold(train))
-    threshold, _ = best_shared_threshold(model.probabilities(_texts(validation)), _gold(validation))
+def parts_of(corpus: Corpus, section: DataSection) -> list[Part]:
+    """Everything that a run is scored on."""
+    parts = [part_of_records(name, corpus.splits[name]) for name in SCORED if name in corpus.splits]
+    cases = [case for path in section.behaviour for case in read_cases(resolve(path))]
+    return [*parts, part_of_cases(cases)] if cases else parts
+
+
+def _baselines(corpus: Corpus, parts: Sequence[Part]) -> list[Predictions]:
+    train, validation = (part_of_records(name, corpus.splits[name]) for name in ("train", "validation"))
+    model = Tfidf().fit(train.cleaned, train.gold)
+    threshold, _ = best_shared_threshold(model.probabilities(validation.cleaned), validation.gold)
     result = []
-    for split in splits:
-        records = corpus.splits[split]
-        texts = _texts(records)
-        shares = majority_probabilities(_gold(train), len(records))
+    for part in parts:
+        texts = part.cleaned
         result += [
-            _predictions("majority", split, 0.5, records, shares),
-            _predictions("keywords", split, 0.5, records, keyword_probabilities(texts)),
-            _predictions("tfidf", split, threshold, records, model.probabilities(texts)),
+            part.predictions("majority", 0.5, majority_probabilities(train.gold, len(texts))),
+            part.predictions("keywords", 0.5, keyword_probabilities(texts)),
+            part.predictions("tfidf", threshold, model.probabilities(texts)),
         ]
     return result
 
@@ -92,17 +124,20 @@ def score_run(folder: Path | str) -> Path:
     """
     run = open_run(folder)
     corpus = _corpus_of(run)
-    splits = [name for name in SCORED if name in corpus.splits]
+    parts = parts_of(corpus, run.config.data)
     target = run.folder / "predictions"
+    length = run.config.network.max_length
     with write_folder(target, KIND, replace=True, model_sha256=run.model_sha256) as work:
         log.info("Fitting the baselines")
-        items = _baselines(corpus, splits)
-        for split in splits:
-            records = corpus.splits[split]
-            logits = classify(run.folder / "model", _texts(records), run.config.network.max_length)
-            items.append(_predictions(ENCODER, split, run.threshold, records, sigmoid(logits), logits))
+        items = _baselines(corpus, parts)
+        for part in parts:
+            logits = classify(run.folder / "model", part.cleaned, length)
+            items.append(part.predictions(ENCODER, run.thresholds, sigmoid(logits), logits))
         for item in items:
             write_predictions(work / f"{item.system}-{item.split}.parquet", item)
+        shown = [item for item in items if item.system == ENCODER and item.split in EXPLAINED_SPLITS]
+        log.info("Finding the words that moved the decisions")
+        write_words(work, explain(shown, lambda texts: classify(run.folder / "model", texts, length)))
     return target
 
 
@@ -115,9 +150,10 @@ def score_file(folder: Path | str, data: Path, out: Path) -> Path:
     records = read_records([data])
     if out.exists():
         raise UsageError(f"{out} exists already. Remove it, or choose another name.")
-    logits = classify(run.folder / "model", _texts(records), run.config.network.max_length)
+    scored = part_of_records(data.stem, records)
+    logits = classify(run.folder / "model", scored.cleaned, run.config.network.max_length)
     part = out.with_name(f".{out.name}.part")
-    item = _predictions(run.name, data.stem, run.threshold, records, sigmoid(logits), logits)
+    item = scored.predictions(run.name, run.thresholds, sigmoid(logits), logits)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(part, item)

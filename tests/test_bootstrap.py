@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from eval.bootstrap import FEWEST_ARTICLES, article_counts, f1_intervals, f1_of_counts
+from eval.bootstrap import FEWEST_ARTICLES, f1_intervals
 from eval.metrics import score
 from strijdtaal.labels import KEYS
+from training.counts import article_counts, f1_of_counts
 
 LABELS = len(KEYS)
 

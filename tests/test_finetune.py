@@ -9,7 +9,8 @@ import torch
 
 from strijdtaal.errors import DataError, TrainingError, UsageError
 from training.dataset import load_corpus, to_dataset_dict
-from training.finetune import WeightedLoss, finetune
+from training.finetune import finetune
+from training.loop import WeightedLoss
 from training.network import load_network, load_tokenizer
 from training.run import open_run
 from training.settings import DEFAULT, load_run_config
@@ -27,12 +28,12 @@ def test_run_folder_says_what_made_it(run_folder):
     assert set(run.data["counts"]) == {"train", "validation", "test", "held_out"}
     assert len(run.data["data_fingerprint"]) == 64
     assert environment["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
-    assert 0 < run.threshold < 1
+    assert all(0 < threshold < 1 for threshold in run.thresholds)
 
 
 def test_run_learns_what_it_was_shown(run_folder):
     metrics = open_run(run_folder).metrics
-    assert metrics["validation_macro_f1_at_threshold"] > 0.5
+    assert metrics["validation_macro_f1"] > 0.5
     first, best = metrics["epochs"][0], max(entry["macro_f1"] for entry in metrics["epochs"])
     assert best > first["macro_f1"]
 
@@ -138,7 +139,7 @@ def test_pooler_that_the_encoder_lacks_starts_as_the_identity(overrides, tmp_pat
 
 
 def test_head_learns_at_its_own_rate_and_biases_do_not_decay(overrides, tmp_path):
-    from training.finetune import make_optimiser
+    from training.loop import make_optimiser
 
     config = config_with(overrides, tmp_path, "train.lr=0.001", "train.head_lr_factor=7")
     model = load_network(config.network)
@@ -187,7 +188,7 @@ def test_weighted_loss_equals_torch_and_ignores_how_batches_are_cut():
 
 
 def test_hidden_tokens_are_a_share_of_the_inner_ones():
-    from training.finetune import hide_tokens
+    from training.loop import hide_tokens
 
     torch.manual_seed(0)
     ids = torch.randint(5, 90, (200, 30))
@@ -222,3 +223,51 @@ def test_shared_threshold_is_the_best_on_a_grid():
     at_half = f1_score(gold, logits >= 0, average="macro")
     assert score >= at_half
     assert 0.1 <= threshold < 0.5  # logits lie too low by one, so the best threshold lies below one half
+
+
+def test_calibration_goes_into_the_weights_of_the_last_layer(overrides):
+    from training.network import fold_calibration, load_network
+
+    model = load_network(load_run_config(DEFAULT, overrides).network).eval()
+    ids = torch.tensor([[2, 7, 8, 9, 3], [2, 11, 12, 13, 3]])
+    with torch.inference_mode():
+        before = model(input_ids=ids).logits
+    slopes, biases = (0.5, 2.0, 1.0, 3.0), (0.1, -1.0, 0.0, 2.0)
+    fold_calibration(model, slopes, biases)
+    with torch.inference_mode():
+        after = model(input_ids=ids).logits
+    torch.testing.assert_close(after, before * torch.tensor(slopes) + torch.tensor(biases))
+
+
+def test_calibrated_run_keeps_the_probabilities_of_its_decision(overrides, tmp_path, monkeypatch):
+    """Whatever the rule is, the saved model's own sigmoid gives its probabilities."""
+    from dataclasses import replace
+
+    from strijdtaal.text import clean
+    from training import finetune as module
+    from training.dataset import load_corpus
+    from training.decision import fixed_decision
+    from training.network import classify
+
+    seen = {}
+
+    def choose(logits, gold, articles, **options):
+        seen["logits"] = logits
+        rule = replace(fixed_decision(0.3), slopes=(0.5, 1.5, 1.0, 2.0), biases=(0.0, -0.5, 0.5, 0.1), calibrated=True)
+        return seen.setdefault("rule", rule)
+
+    monkeypatch.setattr(module, "choose_decision", choose)
+    config = config_with(overrides, tmp_path, "name=calibrated", "train.epochs=1")
+    run = open_run(finetune(config))
+    texts = [clean(record.text) for record in load_corpus(config.data).splits["validation"]]
+    logits = classify(run.folder / "model", texts, config.network.max_length)
+    probabilities = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(probabilities, seen["rule"].probabilities(seen["logits"]), atol=1e-6)
+    assert run.decision.calibrated
+    assert run.thresholds == (0.3,) * 4
+
+
+def test_a_threshold_of_the_config_is_taken_as_it_is(overrides, tmp_path):
+    run = open_run(finetune(config_with(overrides, tmp_path, "name=f", "train.epochs=1", "decision.threshold=0.4")))
+    assert run.thresholds == (0.4,) * 4
+    assert not run.decision.calibrated

@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from eval.metrics import AveragePrecision, ExactMatch, LabelScores, MacroF1, MicroF1, decision_metrics, score
+from eval.metrics import (
+    AveragePrecision,
+    ExactMatch,
+    LabelScores,
+    MacroF1,
+    MicroF1,
+    NoneAccuracy,
+    decision_metrics,
+    score,
+)
 from strijdtaal.labels import KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,7 +123,8 @@ def test_the_decision_metrics_combine_to_the_same_values_as_alone():
     inputs = {"predictions": decided.tolist(), "references": gold.tolist()}
     combined = evaluate.combine(decision_metrics()).compute(**inputs)
     assert combined == {**MacroF1().compute(**inputs), **MicroF1().compute(**inputs),
-                        **ExactMatch().compute(**inputs), **LabelScores().compute(**inputs)}  # fmt: skip
+                        **ExactMatch().compute(**inputs), **NoneAccuracy().compute(**inputs),
+                        **LabelScores().compute(**inputs)}  # fmt: skip
     assert {"macro_f1", "micro_f1", "exact_match", *KEYS} == set(combined)
 
 

@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from eval.predictions import read_predictions
 from eval.score import score_file, score_run
+from eval.words import read_words, shaded
 from strijdtaal.errors import DataError
+from strijdtaal.text import clean
 from training.run import open_run
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_every_system_speaks_of_the_same_sentences(run_folder):
@@ -26,7 +31,7 @@ def test_every_system_speaks_of_the_same_sentences(run_folder):
 def test_encoder_probabilities_are_the_sigmoid_of_its_logits(run_folder):
     item = read_predictions(run_folder / "predictions" / "encoder-test.parquet")
     np.testing.assert_allclose(item.probabilities, 1 / (1 + np.exp(-item.logits)), atol=1e-12)
-    assert item.threshold == open_run(run_folder).threshold
+    assert item.threshold == open_run(run_folder).thresholds
 
 
 def test_report_json_has_no_nan_and_all_systems(run_folder):
@@ -61,3 +66,40 @@ def test_another_file_can_be_scored(run_folder, corpus_file, tmp_path):
     out = score_file(run_folder, some, tmp_path / "out" / "some.parquet")
     assert len(read_predictions(out).ids) == 5
     assert [path.name for path in out.parent.iterdir()] == ["some.parquet"]
+
+
+def test_behavioural_cases_are_scored_by_every_system(run_folder):
+    cases = [json.loads(line) for line in (ROOT / "seeds" / "behaviour.jsonl").read_text("utf-8").splitlines()]
+    for system in ("majority", "keywords", "tfidf", "encoder"):
+        item = read_predictions(run_folder / "predictions" / f"{system}-behaviour.parquet")
+        assert item.ids == [case["id"] for case in cases]
+        assert item.articles == [case["pair"] for case in cases]
+    report = json.loads((run_folder / "report" / "report.json").read_text("utf-8"))
+    rows = report["parts"]["behaviour"]["systems"]["encoder"]
+    assert rows[-1]["phenomenon"] == "all"
+    assert rows[-1]["cases"] == len(cases)
+
+
+def test_words_that_moved_the_decisions_are_kept_for_the_report(run_folder):
+    words = read_words(run_folder / "predictions")
+    assert set(words) == {"test", "held_out"}
+    item = read_predictions(run_folder / "predictions" / "encoder-held_out.parquet")
+    text = dict(zip(item.ids, item.texts, strict=True))
+    assert set(words["held_out"]) <= set(text)
+    for key, found in words["held_out"].items():
+        piece = shaded(text[key], found)
+        assert "".join(part for part, _ in piece["pieces"]) == clean(text[key])
+    assert '<mark class="' in (run_folder / "report" / "report.html").read_text("utf-8")
+
+
+def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
+    files = [run_folder / "predictions" / f"{system}-test.parquet" for system in ("tfidf", "keywords")]
+    done = run_module("eval", "report", *files, "--out", tmp_path / "bare")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bare" / "report.json").read_text("utf-8"))
+    assert list(report["results"]["test"]) == ["tfidf", "keywords"]
+    assert report["parts"]["decision"] is None
+    assert "nan" not in done.stdout.lower()
+    refused = run_module("eval", "report", files[0])
+    assert refused.returncode == 2
+    assert "--out goes with predictions files" in refused.stderr

@@ -6,117 +6,39 @@ import logging
 import math
 import os
 import shutil
-import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import (
-    DataCollatorWithPadding,
-    ProgressCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import DataCollatorWithPadding, ProgressCallback, Trainer, TrainingArguments, set_seed
 
-from strijdtaal.classifier import sigmoid
-from strijdtaal.errors import TrainingError, UsageError
+from strijdtaal.errors import UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 from strijdtaal.text import clean
 from training.config import dump_config
 from training.dataset import Corpus, load_corpus, to_dataset_dict
-from training.network import classify, load_network, load_tokenizer
+from training.decision import Decision, choose_decision, fixed_decision
+from training.loop import (
+    EpochLines,
+    MaskingTrainer,
+    StopWhenNotFinite,
+    WeightedLoss,
+    make_optimiser,
+    validation_metrics,
+)
+from training.network import classify, fold_calibration, load_network, load_tokenizer
 from training.precision import bf16_is_faster
 from training.pretrain.tokenizer import save_tokenizer
+from training.records import Record
 from training.run import KIND, environment, write_json
 from training.settings import RunConfig, TrainSection
 from training.splits import counts_table
-from training.thresholds import best_shared_threshold
+from training.thresholds import macro_f1
 
 log = logging.getLogger(__name__)
-
-
-class EpochLines(ProgressCallback):
-    """The progress bar, with one readable line an epoch in the place of printed dictionaries."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if self.training_bar is None or not logs or "eval_macro_f1" not in logs:
-            return
-        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        labels = "  ".join(f"{key} {logs[f'eval_f1_{key}']:.2f}" for key in KEYS)
-        self.training_bar.write(
-            f"epoch {logs['epoch']:4.1f}  train loss {losses[-1] if losses else math.nan:.4f}  "
-            f"validation loss {logs['eval_loss']:.4f}  macro-F1 {logs['eval_macro_f1']:.3f}  ({labels})",
-            file=sys.stderr,
-        )
-
-
-class StopWhenNotFinite(TrainerCallback):
-    """End the run with an error as soon as a loss or gradient norm is not finite."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        for name in ("loss", "grad_norm", "eval_loss"):
-            value = (logs or {}).get(name)
-            if value is not None and not math.isfinite(value):
-                raise TrainingError(
-                    f"Step {state.global_step}: {name} is {value}. The run was stopped and nothing was kept. "
-                    "Lower train.lr, or set train.precision=fp32."
-                )
-
-
-def validation_metrics(prediction: Any) -> dict[str, float]:
-    """Macro-F1 and F1 of each label at threshold 0.5, for choosing the best epoch."""
-    from sklearn.metrics import f1_score
-
-    decided = np.asarray(prediction.predictions) >= 0.0
-    gold = np.asarray(prediction.label_ids) >= 0.5
-    each = f1_score(gold, decided, average=None, zero_division=0.0)
-    scores = {f"f1_{key}": float(value) for key, value in zip(KEYS, each, strict=True)}
-    return {"macro_f1": float(np.mean(each)), **scores}
-
-
-def hide_tokens(ids: Any, share: float, mask_id: int, special_ids: Any) -> Any:
-    """A copy of ``ids`` (any shape) with about ``share`` of the pieces replaced by [MASK]; special ones stay."""
-    chosen = (torch.rand(ids.shape) < share).to(ids.device)
-    return ids.masked_fill(chosen & ~torch.isin(ids, special_ids.to(ids.device)), mask_id)
-
-
-class MaskingTrainer(Trainer):
-    """The Trainer, hiding a share of the input pieces behind [MASK] in training steps.
-
-    A few thousand sentences are soon learnt by heart; a sentence that looks different in every epoch is
-    not. Evaluation and prediction see whole sentences.
-    """
-
-    def __init__(self, token_mask: float, mask_id: int | None, special_ids: list[int], **options: Any) -> None:
-        super().__init__(**options)
-        self.token_mask, self.mask_id = token_mask, mask_id
-        self.special_ids = torch.tensor(special_ids)
-
-    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
-        """One step on inputs of which some pieces are hidden."""
-        if self.token_mask and self.mask_id is not None:
-            hidden = hide_tokens(inputs["input_ids"], self.token_mask, self.mask_id, self.special_ids)
-            inputs = {**inputs, "input_ids": hidden}
-        return super().training_step(model, inputs, *args, **options)
-
-
-class WeightedLoss:
-    """Binary cross-entropy with a weight on positives, averaged over sentences and labels."""
-
-    def __init__(self, positive_weight: float) -> None:
-        self.weight = torch.full((len(KEYS),), positive_weight)
-
-    def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        """``num_items_in_batch``: label cells over all accumulated steps, given by the Trainer."""
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            outputs["logits"].float(), labels.float(), pos_weight=self.weight.to(labels.device), reduction="sum"
-        )
-        return loss / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
 def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> TrainingArguments:
@@ -159,28 +81,6 @@ def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> Trai
     )
 
 
-def make_optimiser(model: Any, section: TrainSection) -> Any:
-    """AdamW with a rate of its own for the fresh head (pooler and classifier); no decay on biases and norms.
-
-    The encoder knows something and must not be shaken; the head knows nothing and has to move first.
-    """
-    groups: dict[tuple[bool, bool], list[Any]] = {}
-    for name, parameter in model.named_parameters():
-        fresh = name in model.fresh_names
-        groups.setdefault((fresh, parameter.dim() > 1), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "lr": section.lr * (section.head_lr_factor if fresh else 1.0),
-                "weight_decay": section.weight_decay if decayed else 0.0,
-            }
-            for (fresh, decayed), parameters in groups.items()
-        ],
-        fused=True,
-    )
-
-
 def _tokenised(corpus: Corpus, tokenizer: Any, max_length: int) -> Any:
     def encode(batch: dict[str, list[Any]]) -> Any:
         encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
@@ -217,20 +117,26 @@ def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, 
     return trainer, tokenizer
 
 
-def _metrics(config: RunConfig, history: list[dict[str, Any]], logits: Any, gold: Any) -> dict[str, Any]:
-    """What the run found out on validation data, from the fp32 logits of the weights that it keeps."""
-    threshold, score = best_shared_threshold(sigmoid(logits), gold)
-    if config.decision.threshold != "validation":
-        threshold, score = float(config.decision.threshold), math.nan
-    reached = (logits >= math.log(threshold / (1 - threshold))).any(axis=0)
-    silent = [key for key, any_reached in zip(KEYS, reached, strict=True) if not any_reached]
+def _decision(config: RunConfig, logits: Any, validation: list[Record], gold: Any) -> Decision:
+    """The rule that turns logits into decisions: fixed by the config, or chosen on validation data."""
+    section = config.decision
+    if section.threshold != "validation":
+        return fixed_decision(float(section.threshold))
+    articles = [record.article for record in validation]
+    return choose_decision(logits, gold, articles, calibrate=section.calibrate, per_label=section.per_label)
+
+
+def _metrics(decision: Decision, history: list[dict[str, Any]], logits: Any, gold: Any) -> dict[str, Any]:
+    """What the run found out on validation data, from the logits of the weights before calibration."""
+    decided = decision.decided(logits)
+    silent = [key for key, ever in zip(KEYS, decided.max(axis=0), strict=True) if not ever]
     if silent:
         log.warning("On validation no sentence reaches the threshold for: %s", ", ".join(silent))
-    at_half = validation_metrics(SimpleNamespace(predictions=logits, label_ids=gold))
     return {
-        "threshold": threshold,
-        "validation_macro_f1_at_half": at_half["macro_f1"],
-        "validation_macro_f1_at_threshold": None if math.isnan(score) else score,
+        "thresholds": dict(zip(KEYS, decision.thresholds, strict=True)),
+        "decision": decision.as_dict(),
+        "validation_macro_f1_at_half": macro_f1(logits >= 0, gold),
+        "validation_macro_f1": macro_f1(decided, gold),
         "best_epoch": max(history, key=lambda entry: entry["eval_macro_f1"])["epoch"],
         "labels_never_predicted": silent,
         "epochs": [
@@ -239,18 +145,30 @@ def _metrics(config: RunConfig, history: list[dict[str, Any]], logits: Any, gold
     }
 
 
+def _epochs(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry an epoch, with the training loss beside the validation figures."""
+    losses = {entry["epoch"]: entry["loss"] for entry in log_history if "loss" in entry}
+    return [{**entry, "train_loss": losses.get(entry["epoch"])} for entry in log_history if "eval_macro_f1" in entry]
+
+
 def _write_run(work: Path, config: RunConfig, corpus: Corpus) -> None:
     checkpoints, model = work / "checkpoints", work / "model"
+    start = time.monotonic()
     trainer, tokenizer = _trainer(config, corpus, checkpoints)
     trainer.train()
+    seconds = time.monotonic() - start
     trainer.model.save_pretrained(model)
     save_tokenizer(tokenizer, model)
     shutil.rmtree(checkpoints)  # the Trainer's own files hold pickles; the best weights are in model/
     validation = corpus.splits["validation"]
     logits = classify(model, [clean(record.text) for record in validation], config.network.max_length)
     gold = np.array([to_vector(record.labels) for record in validation])
-    history = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
-    write_json(work / "metrics.json", _metrics(config, history, logits, gold))
+    decision = _decision(config, logits, validation, gold)
+    if decision.calibrated:  # into the weights, so that every loader gives calibrated probabilities
+        fold_calibration(trainer.model, decision.slopes, decision.biases)
+        trainer.model.save_pretrained(model)
+    metrics = _metrics(decision, _epochs(trainer.state.log_history), logits, gold)
+    write_json(work / "metrics.json", {**metrics, "training_seconds": round(seconds, 1)})
     (work / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     write_json(work / "data.json", corpus.document())
     device = {"device": str(trainer.args.device), "bf16": trainer.args.bf16, "threads": torch.get_num_threads()}

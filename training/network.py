@@ -164,6 +164,26 @@ def classify(folder: Path, texts: Sequence[str], max_length: int) -> NDArray[np.
     return result
 
 
+def fold_calibration(model: Any, slopes: Sequence[float], biases: Sequence[float]) -> None:
+    """Change the last linear layer so that the model's logits become ``slope * logit + bias``, label by label.
+
+    Every loader of the model then gives calibrated probabilities without knowing of calibration.
+
+    Raises:
+        TrainingError: the model does not end in a linear layer of one row a label.
+    """
+    import torch
+
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(KEYS)]
+    if not layers or layers[-1].bias is None:
+        raise TrainingError("This architecture has no final linear layer to calibrate. Set decision.calibrate=false.")
+    with torch.no_grad():
+        weight, bias = layers[-1].weight, layers[-1].bias
+        factor = torch.tensor(slopes, dtype=weight.dtype, device=weight.device)
+        weight.mul_(factor[:, None])
+        bias.mul_(factor).add_(torch.tensor(biases, dtype=bias.dtype, device=bias.device))
+
+
 def _start_pooler(model: Any, missing: Collection[str]) -> None:
     """Let a pooler that the checkpoint lacks start as the identity.
 

@@ -19,7 +19,9 @@ from typing import Any
 
 from strijdtaal.errors import UsageError
 from strijdtaal.folder import FolderError, verify_folder
+from strijdtaal.labels import KEYS
 from training.config import ROOT
+from training.decision import Decision
 from training.settings import RunConfig, load_run_config
 
 KIND = "strijdtaal run"
@@ -102,9 +104,14 @@ class Run:
         return self.folder.name
 
     @property
-    def threshold(self) -> float:
-        """The shared decision threshold that the run settled on."""
-        return float(self.metrics["threshold"])
+    def thresholds(self) -> tuple[float, ...]:
+        """The decision threshold of each label that the run settled on."""
+        return tuple(float(self.metrics["thresholds"][key]) for key in KEYS)
+
+    @property
+    def decision(self) -> Decision:
+        """How the run turns its uncalibrated logits into probabilities and decisions, and why."""
+        return Decision.from_dict(self.metrics["decision"])
 
 
 def open_run(folder: Path | str) -> Run:

@@ -18,6 +18,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 class DataSection(Section):
     files: list[Path] = Field(min_length=1)
     held_out: list[Path]
+    behaviour: list[Path]
     validation: Share
     test: Share
     seed: int = Field(ge=0)
@@ -60,6 +61,8 @@ class TrainSection(Section):
 
 class DecisionSection(Section):
     threshold: float | str
+    calibrate: bool
+    per_label: bool
 
     @field_validator("threshold", mode="before")
     @classmethod

@@ -9,6 +9,13 @@ import numpy as np
 THRESHOLDS = np.round(np.arange(0.10, 0.901, 0.02), 2)
 
 
+def macro_f1(decided: Any, gold: Any) -> float:
+    """Mean F1 of the labels; a label that is neither there nor decided counts as 0."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(np.asarray(gold) >= 0.5, decided, average="macro", zero_division=0.0))
+
+
 def best_shared_threshold(probabilities: Any, gold: Any) -> tuple[float, float]:
     """The one threshold for all labels with the highest macro-F1, and that score; ties go to the one nearest 0.5."""
     from sklearn.metrics import f1_score

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.baselines import Tfidf
-from eval.bootstrap import article_counts, f1_of_counts
 from strijdtaal.classifier import sigmoid
 from strijdtaal.labels import to_vector
 from strijdtaal.text import clean
 from training.console import run_command
+from training.counts import article_counts, f1_of_counts
 from training.dataset import load_corpus, resolve
 from training.network import classify
 from training.records import Record, read_records

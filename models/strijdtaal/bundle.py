@@ -43,7 +43,7 @@ class Contract:
         return dict(zip(self.keys, self.thresholds, strict=True))
 
 
-def labels_document(thresholds: list[float], max_length: int) -> dict[str, Any]:
+def labels_document(thresholds: list[float], max_length: int, calibration: str = "none") -> dict[str, Any]:
     """The content of ``labels.json`` for the current label set."""
     return {
         "schema": SCHEMA,
@@ -55,7 +55,7 @@ def labels_document(thresholds: list[float], max_length: int) -> dict[str, Any]:
             {"key": label.key, "dutch": label.dutch, "english": label.english, "threshold": threshold}
             for label, threshold in zip(LABELS, thresholds, strict=True)
         ],
-        "calibration": {"method": "none"},
+        "calibration": {"method": calibration},
         "none": "A sentence has no label (Dutch: geen) when no probability reaches its threshold.",
     }
 

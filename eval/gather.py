@@ -1,0 +1,76 @@
+"""The predictions of a run, of all systems and splits, checked to speak of the same sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eval.predictions import BEHAVIOUR, KIND, Predictions, read_predictions
+from strijdtaal.errors import DataError
+from strijdtaal.folder import verify_folder
+from training.run import Run
+
+SPLITS = ("validation", "test", "held_out")
+Found = dict[str, dict[str, Predictions]]
+SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
+NAMES = {
+    "majority": "majority (no label)",
+    "keywords": "keyword rule",
+    "tfidf": "TF-IDF + logistic regression",
+    "encoder": "fine-tuned encoder",
+}
+
+
+def read_all(folder: Path, extra: Sequence[Path] = ()) -> Found:
+    """Predictions by split and system, the project's own systems first; the same ids in all of a split.
+
+    ``extra`` are files of outside systems; their metadata says which system and split they are.
+
+    Raises:
+        DataError: a file is missing or wrong, or two systems speak of different sentences.
+    """
+    found: Found = {}
+    for split in (*SPLITS, BEHAVIOUR):
+        for system in SYSTEMS:
+            path = folder / f"{system}-{split}.parquet"
+            if path.is_file():
+                found.setdefault(split, {})[system] = read_predictions(path)
+    if "test" not in found:
+        raise DataError(f"{folder} holds no predictions of the test split. First: python -m eval score RUN")
+    for path in extra:
+        _join(found, path)
+    for split, systems in found.items():
+        if "encoder" not in systems:
+            raise DataError(f"{folder} lacks encoder-{split}.parquet. First: python -m eval score RUN")
+        first = systems["encoder"]
+        for system, item in systems.items():
+            if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
+                raise DataError(f"{folder}: {system} and encoder differ in the sentences of {split}. Score again.")
+    return found
+
+
+def _join(found: Found, path: Path) -> None:
+    """Put an outside system's file beside the others."""
+    item = read_predictions(path)
+    if item.split not in found:
+        raise DataError(f"{path}: split '{item.split}' is not one of {', '.join(found)}.")
+    if item.system in found[item.split]:
+        raise DataError(f"{path}: system '{item.system}' on split '{item.split}' is there already. Rename it.")
+    found[item.split][item.system] = item
+
+
+def predictions_of(run: Run, extra: Sequence[Path] = ()) -> Found:
+    """A run's predictions, verified: whole, and about the sentences that the run set apart."""
+    folder = run.folder / "predictions"
+    if not folder.is_dir():
+        raise DataError(f"{run.folder} was not scored. First: python -m eval score {run.folder}")
+    manifest = verify_folder(folder, KIND)
+    if manifest.get("model_sha256") != run.model_sha256:
+        raise DataError(f"{folder} was made by another model. First: python -m eval score {run.folder}")
+    found = read_all(folder, extra)
+    for split, systems in found.items():
+        if split != BEHAVIOUR and systems["encoder"].ids != run.data["ids"][split]:
+            raise DataError(f"{folder}: other sentences than the run's {split} split. Score again.")
+    return found

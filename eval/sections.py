@@ -1,0 +1,102 @@
+"""The parts of a report beside the plain scores, as plain values: each from predictions of one system.
+
+Everything that is fitted (thresholds, rates for corrected counts) comes from validation data; test and
+other splits are only reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.abstention import coverage_at, risk_curve
+from eval.behaviour import Case, behaviour_scores, failures
+from eval.calibration import calibration_summary, reliability
+from eval.predictions import Predictions
+from eval.quantification import count_table, rates
+from eval.slices import slice_members, slice_scores
+from strijdtaal.classifier import sigmoid
+from strijdtaal.labels import KEYS
+from training.agreement import krippendorff_alpha, pairwise_f1
+from training.decision import Decision
+from training.records import Record
+from training.thresholds import best_shared_threshold, macro_f1
+
+
+def uncalibrated(item: Predictions, decision: Decision) -> NDArray[np.float64] | None:
+    """The probabilities before calibration, shape (sentences, labels); None where nothing was calibrated."""
+    if item.logits is None or not decision.calibrated:
+        return None
+    return np.asarray(sigmoid((item.logits - np.array(decision.biases)) / np.array(decision.slopes)))
+
+
+def calibration(item: Predictions, before: NDArray[np.float64] | None) -> dict[str, Any]:
+    """Brier score, calibration error and reliability bins, after calibration and (if there is any) before."""
+
+    def side(probabilities: NDArray[np.float64]) -> dict[str, Any]:
+        bins = {key: reliability(probabilities[:, n], item.gold[:, n]) for n, key in enumerate(KEYS)}
+        return {"labels": calibration_summary(probabilities, item.gold, item.articles), "bins": bins}
+
+    return {"after": side(item.probabilities), "before": None if before is None else side(before)}
+
+
+def decision_rules(
+    validation: Predictions, other: Predictions, before: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+) -> list[dict[str, Any]]:
+    """Macro-F1 of the rules that were weighed: 0.5, one shared threshold, and the rule in use.
+
+    ``before`` holds the uncalibrated probabilities of both splits.
+    """
+    first, second = before or (validation.probabilities, other.probabilities)
+    shared, _ = best_shared_threshold(first, validation.gold)
+    rules: list[tuple[str, Any, Any, Any]] = [
+        ("0.5 for all, not calibrated", 0.5, first, second),
+        ("one threshold for all, not calibrated", shared, first, second),
+        ("in use", validation.thresholds, validation.probabilities, other.probabilities),
+    ]
+    return [
+        {
+            "rule": name,
+            "thresholds": np.broadcast_to(threshold, (len(KEYS),)).tolist(),
+            "validation": macro_f1(one >= threshold, validation.gold),
+            other.split: macro_f1(two >= threshold, other.gold),
+        }
+        for name, threshold, one, two in rules
+    ]
+
+
+def agreement(records: Sequence[Record]) -> dict[str, dict[str, float | None]]:
+    """Krippendorff's alpha and pairwise F1 of the annotators of these sentences, label by label."""
+    return {key: {"alpha": krippendorff_alpha(records, key), "pairwise_f1": pairwise_f1(records, key)} for key in KEYS}
+
+
+def slices(item: Predictions, records: Sequence[Record] | None) -> list[dict[str, Any]]:
+    """Scores on parts of a split."""
+    members = slice_members(item.texts, item.gold, None if records is None else list(records))
+    return slice_scores(item.articles, item.gold, item.decided, members)
+
+
+def abstention(item: Predictions) -> dict[str, Any]:
+    """Coverage against risk, and the coverage that a 5% error budget allows."""
+    return {
+        "curve": risk_curve(item.probabilities, item.thresholds, item.gold),
+        "at": coverage_at(item.probabilities, item.thresholds, item.gold, item.articles),
+    }
+
+
+def counts(validation: Predictions, item: Predictions) -> list[dict[str, Any]]:
+    """How many sentences of a split have each label: counted, corrected, and true."""
+    known = rates(validation.decided, validation.gold)
+    prior = validation.gold.mean(axis=0)
+    return count_table(item.decided, item.probabilities, item.articles, known, prior, gold=item.gold)
+
+
+def behaviour(systems: dict[str, Predictions], cases: Sequence[Case], ours: str) -> dict[str, Any]:
+    """Scores by phenomenon of every system, and the failures of ours."""
+    return {
+        "systems": {name: behaviour_scores(cases, item.decided) for name, item in systems.items()},
+        "failures": failures(cases, systems[ours].decided),
+    }
