@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--split", default="test", help="which split (default: test)")
     compare.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.json and compare.html here")
+    count = commands.add_parser("count", help="corrected label counts of document sets that a run has scored")
+    count.add_argument("run", type=Path, metavar="RUN")
+    count.add_argument("sets", type=Path, nargs="+", metavar="PARQUET", help="from eval score RUN --data ... --out ...")
     ladder = commands.add_parser("ladder", help="train several seeds; baselines, encoder and seed ensemble in a table")
     ladder.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see configs/")
     ladder.add_argument("override", nargs="*", metavar="key=value")
@@ -84,6 +87,22 @@ def _compare(arguments: argparse.Namespace) -> None:
         sys.stdout.write(f"\nPage: {arguments.out / 'compare.html'}\n")
 
 
+def _count(arguments: argparse.Namespace) -> None:
+    from eval.gather import predictions_of
+    from eval.predictions import read_predictions
+    from eval.sections import count_lines, counts
+    from strijdtaal.errors import UsageError
+    from training.run import open_run
+
+    run = open_run(arguments.run)
+    validation = predictions_of(run)["validation"]["encoder"]
+    for path in arguments.sets:
+        item = read_predictions(path)
+        if item.system not in (run.name, "encoder") or tuple(item.thresholds) != run.thresholds:
+            raise UsageError(f"{path} was not made by {run.folder}: python -m eval score {run.folder} --data ...")
+        sys.stdout.write(f"{path}: {len(item.ids)} sentences\n{count_lines(counts(validation, item))}\n\n")
+
+
 def _ladder(arguments: argparse.Namespace) -> None:
     from eval.ladder import ladder, table
     from training.settings import load_run_config
@@ -128,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "score": _score,
         "report": _report,
         "compare": _compare,
+        "count": _count,
         "ladder": _ladder,
         "leaderboard": _leaderboard,
         "package": _package,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strijdtaal.errors import UsageError
+from training.dataset import resolve
+
+log = logging.getLogger(__name__)
 
 EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "tok_embeddings.weight")
 SMOOTHING = 1e-3  # a of a / (a + p); Arora et al. find 1e-4 to 1e-3 alike
@@ -151,3 +155,12 @@ class StaticEmbeddings:
             encoded = self._tokenizer.encode_batch(list(texts[start : start + CHUNK]), add_special_tokens=False)
             ids = [np.array(item.ids, dtype=np.int64) for item in encoded]
             yield np.concatenate(ids), np.array([len(item) for item in ids])
+
+
+def static_embeddings(encoder: str) -> StaticEmbeddings | None:
+    """The baseline from an encoder's own embeddings; None, with a warning, where the encoder has none to read here."""
+    try:
+        return StaticEmbeddings(resolve(Path(encoder)))
+    except UsageError as error:
+        log.warning("No baseline of static embeddings: %s", error)
+        return None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.pages import plain, render
+from eval.pages import plain, render, shortened
 from eval.paired import DRAWS, HEADLINES, METRICS, Array, Difference, article_table, compare_tables, holm
 from eval.predictions import Predictions, read_predictions
 from strijdtaal.errors import DataError, UsageError
@@ -146,7 +146,7 @@ def _flips(first: Predictions, second: Predictions) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": first.ids[number],
-                "text": first.texts[number],
+                "text": shortened(first.texts[number]),
                 "gold": from_vector(first.gold[number]),
                 "first": from_vector(first.decided[number]),
                 "second": from_vector(second.decided[number]),

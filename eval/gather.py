@@ -14,12 +14,14 @@ from training.run import Run
 
 SPLITS = ("validation", "test", "held_out")
 Found = dict[str, dict[str, Predictions]]
-SYSTEMS = ("majority", "keywords", "tfidf", "encoder")
+SYSTEMS = ("majority", "keywords", "static", "tfidf", "encoder")
 NAMES = {
     "majority": "majority (no label)",
     "keywords": "keyword rule",
+    "static": "static embeddings + logistic regression",
     "tfidf": "TF-IDF + logistic regression",
     "encoder": "fine-tuned encoder",
+    "ensemble": "seed ensemble",
 }
 
 

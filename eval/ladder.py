@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from eval.baselines import StaticEmbeddings, Tfidf
+from eval.baselines import Tfidf, static_embeddings
 from eval.gather import predictions_of
 from eval.ladder_rows import markdown, row, table
 from eval.pages import plain
@@ -29,7 +29,7 @@ from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, to_vector
 from strijdtaal.text import clean
-from training.dataset import Corpus, load_corpus, resolve
+from training.dataset import Corpus, load_corpus
 from training.records import Record
 from training.run import Run, open_run, write_json
 from training.settings import RunConfig
@@ -41,7 +41,7 @@ __all__ = ["ensemble", "finished_run", "flat", "ladder", "seed_configs", "table"
 
 KIND = "ladder"
 SPLIT = "test"
-ENSEMBLE, STATIC = "ensemble", "static"
+ENSEMBLE = "ensemble"
 
 
 def seed_configs(config: RunConfig, seeds: Sequence[int]) -> list[RunConfig]:
@@ -138,25 +138,6 @@ def _timed(model: Any, texts: Sequence[str], gold: Array) -> float:
     return time.monotonic() - start
 
 
-def _static(config: RunConfig, corpus: Corpus) -> tuple[StaticEmbeddings | None, float]:
-    """Static embeddings of the config's encoder and the seconds of fitting; None where it has none to read."""
-    try:
-        model = StaticEmbeddings(resolve(Path(config.network.encoder)))
-    except UsageError as error:
-        log.warning("No static embeddings in the ladder: %s", error)
-        return None, float("nan")
-    return model, _timed(model, *_texts_and_gold(corpus.splits["train"]))
-
-
-def _static_predictions(model: StaticEmbeddings, like: dict[str, Predictions]) -> dict[str, Predictions]:
-    said = {split: model.probabilities([clean(text) for text in item.texts]) for split, item in like.items()}
-    threshold, _ = best_shared_threshold(said["validation"], like["validation"].gold)
-    return {
-        split: replace(item, system=STATIC, threshold=threshold, probabilities=said[split], logits=None)
-        for split, item in like.items()
-    }
-
-
 def ensemble(seeds: Sequence[dict[str, Predictions]], threshold: float | None = None) -> dict[str, Predictions]:
     """The seed ensemble on each split that the seeds' predictions hold.
 
@@ -186,8 +167,8 @@ def ensemble(seeds: Sequence[dict[str, Predictions]], threshold: float | None = 
 def ladder(config: RunConfig, seeds: Sequence[int], out: Path) -> dict[str, Any]:
     """Train, score and ensemble ``config`` over ``seeds``; write and return the ladder.
 
-    ``out`` becomes a folder with ``ladder.json``, ``ladder.md`` and predictions of the systems that no run
-    holds: ``ensemble-<split>.parquet`` and ``static-<split>.parquet``. An older ladder there is replaced.
+    ``out`` becomes a folder with ``ladder.json``, ``ladder.md`` and ``ensemble-<split>.parquet``. An older
+    ladder there is replaced.
 
     Raises:
         UsageError: the seeds are wrong, or a run of one of the names is damaged or of another config.
@@ -195,20 +176,20 @@ def ladder(config: RunConfig, seeds: Sequence[int], out: Path) -> dict[str, Any]
     """
     configs = seed_configs(config, seeds)
     corpus = load_corpus(config.data)
-    static, static_seconds = _static(config, corpus)
+    train = _texts_and_gold(corpus.splits["train"])
     runs = _trained(configs, corpus)
     scored = [_scored(run) for run in runs]
     encoders = [{split: systems["encoder"] for split, systems in found.items()} for found in scored]
     fixed = None if config.decision.threshold == "validation" else float(config.decision.threshold)
     added = {ENSEMBLE: ensemble(encoders, fixed)}
-    if static:
-        added[STATIC] = _static_predictions(static, encoders[0])
     took = [float(run.metrics.get("training_seconds", "nan")) for run in runs]
     unknown = float("nan")
-    fitting = _timed(Tfidf(), *_texts_and_gold(corpus.splits["train"]))
-    rows = [row(system, [scored[0][SPLIT][system]], unknown) for system in ("majority", "keywords")]
-    rows += [row(STATIC, [added[STATIC][SPLIT]], static_seconds)] if static else []
-    rows.append(row("tfidf", [scored[0][SPLIT]["tfidf"]], fitting))
+    simple = scored[0][SPLIT]
+    rows = [row(system, [simple[system]], unknown) for system in ("majority", "keywords")]
+    static = static_embeddings(config.network.encoder)
+    if static and "static" in simple:
+        rows.append(row("static", [simple["static"]], _timed(static, *train)))
+    rows.append(row("tfidf", [simple["tfidf"]], _timed(Tfidf(), *train)))
     rows.append(row("encoder", [item[SPLIT] for item in encoders], float(np.mean(took))))
     rows.append(row(ENSEMBLE, [added[ENSEMBLE][SPLIT]], float(np.sum(took))))
     return _write(out, config, runs, rows, added)

@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import DRAWS, FEWEST_ARTICLES
+from eval.gather import NAMES
 from eval.pages import figure
 from eval.paired import METRICS, Array, article_table
 from eval.predictions import Predictions
 from strijdtaal.labels import KEYS
 
-NAMES = {
-    "majority": "majority (no label)",
-    "keywords": "keyword rule",
-    "static": "static embeddings + logistic regression",
-    "tfidf": "TF-IDF + logistic regression",
-    "encoder": "fine-tuned encoder",
-    "ensemble": "seed ensemble",
-}
 HEAD = ("system", "macro-F1", "95% interval", "sd", "worst", "micro-F1", "exact", *KEYS, "seconds")
 
 
@@ -53,7 +46,7 @@ def row(system: str, seeds: Sequence[Predictions], seconds: float) -> dict[str, 
     macro = each["macro_f1"]
     return {
         "system": system,
-        "name": NAMES[system] + (f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""),
+        "name": NAMES.get(system, system) + (f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""),
         "seeds": len(seeds),
         **{metric: float(np.mean(each[metric])) for metric in ("macro_f1", "micro_f1", "exact_match")},
         "macro_f1_interval": list(interval(tables)),

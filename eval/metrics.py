@@ -62,16 +62,22 @@ class MacroF1(_Decisions):
 
 
 class MicroF1(_Decisions):
-    """F1 over all decisions of all labels together.
+    """F1, precision and recall over all decisions of all labels together.
 
     >>> MicroF1().compute(predictions=[[1, 0, 0, 0], [0, 1, 0, 0]], references=[[1, 0, 0, 0], [1, 1, 0, 0]])
-    {'micro_f1': 0.8}
+    {'micro_f1': 0.8, 'micro_precision': 1.0, 'micro_recall': 0.6666666666666666}
     """
 
     definition = "F1 over the pooled decisions of all labels."
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {"micro_f1": float(_f1(references, predictions, "micro"))}
+        options: dict[str, Any] = {"average": "micro", "zero_division": np.nan}
+        gold, decided = np.asarray(references), np.asarray(predictions)
+        return {
+            "micro_f1": float(_f1(references, predictions, "micro")),
+            "micro_precision": float(sk.precision_score(gold, decided, **options)),
+            "micro_recall": float(sk.recall_score(gold, decided, **options)),
+        }
 
 
 class ExactMatch(_Decisions):

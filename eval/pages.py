@@ -8,6 +8,8 @@ from typing import Any
 
 from strijdtaal.text import clean
 
+LONGEST = 2000  # characters of a sentence on a page
+
 
 def plain(value: Any) -> Any:
     """NaN becomes None, so that JSON is valid and nothing undefined looks like a number."""
@@ -18,6 +20,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     return value
+
+
+def shortened(text: str) -> str:
+    """A sentence as a page shows it: cut where it is longer than anybody reads."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def figure(value: float | None) -> str:

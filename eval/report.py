@@ -13,7 +13,7 @@ from eval import sections
 from eval.behaviour import Case, read_cases
 from eval.bootstrap import DRAWS, f1_intervals
 from eval.gather import NAMES, SPLITS, Found, predictions_of
-from eval.pages import figure, plain, render
+from eval.pages import figure, plain, render, shortened
 from eval.predictions import BEHAVIOUR, Predictions, read_predictions
 from eval.words import Words, read_words, shaded
 from strijdtaal.errors import DataError, StrijdtaalError
@@ -51,7 +51,7 @@ def _sentences(
         rows.append(
             {
                 "id": item.ids[number],
-                "text": item.texts[number],
+                "text": shortened(item.texts[number]),
                 "gold": gold,
                 "said": said,
                 "right": gold == said,
@@ -149,6 +149,12 @@ def table(report: dict[str, Any], split: str) -> str:
         cells = [figure(result[name]) for name in ("macro_f1", "micro_f1", "exact_match")]
         labels = [figure(result["labels"][key]["f1"]) for key in KEYS]
         rows.append([NAMES.get(system, system), cells[0], interval, *cells[1:], *labels])
+    found = report["parts"]["agreement"] if split == report["main"] else None
+    if found:  # what two annotators reach against each other on these sentences
+        each = [figure(found[key]["pairwise_f1"]) for key in KEYS]
+        known = [found[key]["pairwise_f1"] for key in KEYS if found[key]["pairwise_f1"] is not None]
+        mean = figure(sum(known) / len(known)) if known else "n/a"
+        rows.append(["annotators against each other", mean, "", "", "", *each])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

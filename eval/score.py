@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.baselines import Tfidf, majority_probabilities
+from eval.baselines import Tfidf, majority_probabilities, static_embeddings
 from eval.behaviour import Case, read_cases
 from eval.predictions import BEHAVIOUR, KIND, Predictions, write_predictions
 from eval.words import explain, write_words
@@ -99,17 +99,23 @@ def parts_of(corpus: Corpus, section: DataSection) -> list[Part]:
     return [*parts, part_of_cases(cases)] if cases else parts
 
 
-def _baselines(corpus: Corpus, parts: Sequence[Part]) -> list[Predictions]:
+def _baselines(corpus: Corpus, parts: Sequence[Part], encoder: str) -> list[Predictions]:
     train, validation = (part_of_records(name, corpus.splits[name]) for name in ("train", "validation"))
-    model = Tfidf().fit(train.cleaned, train.gold)
-    threshold, _ = best_shared_threshold(model.probabilities(validation.cleaned), validation.gold)
+    models: dict[str, Any] = {"static": static_embeddings(encoder), "tfidf": Tfidf()}
+    fitted = {name: model.fit(train.cleaned, train.gold) for name, model in models.items() if model}
+    thresholds = {
+        name: best_shared_threshold(model.probabilities(validation.cleaned), validation.gold)[0]
+        for name, model in fitted.items()
+    }
     result = []
     for part in parts:
         texts = part.cleaned
         result += [
             part.predictions("majority", 0.5, majority_probabilities(train.gold, len(texts))),
             part.predictions("keywords", 0.5, keyword_probabilities(texts)),
-            part.predictions("tfidf", threshold, model.probabilities(texts)),
+        ]
+        result += [
+            part.predictions(name, thresholds[name], model.probabilities(texts)) for name, model in fitted.items()
         ]
     return result
 
@@ -129,7 +135,7 @@ def score_run(folder: Path | str) -> Path:
     length = run.config.network.max_length
     with write_folder(target, KIND, replace=True, model_sha256=run.model_sha256) as work:
         log.info("Fitting the baselines")
-        items = _baselines(corpus, parts)
+        items = _baselines(corpus, parts, run.config.network.encoder)
         for part in parts:
             logits = classify(run.folder / "model", part.cleaned, length)
             items.append(part.predictions(ENCODER, run.thresholds, sigmoid(logits), logits))

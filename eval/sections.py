@@ -88,10 +88,30 @@ def abstention(item: Predictions) -> dict[str, Any]:
 
 
 def counts(validation: Predictions, item: Predictions) -> list[dict[str, Any]]:
-    """How many sentences of a split have each label: counted, corrected, and true."""
+    """How many sentences of a set have each label: counted, corrected, and true (n/a where nothing is annotated).
+
+    ``validation`` are predictions of the same model at the same thresholds.
+    """
     known = rates(validation.decided, validation.gold)
     prior = validation.gold.mean(axis=0)
-    return count_table(item.decided, item.probabilities, item.articles, known, prior, gold=item.gold)
+    gold = item.gold if item.gold.any() else None
+    return count_table(item.decided, item.probabilities, item.articles, known, prior, gold=gold)
+
+
+def count_lines(rows: Sequence[dict[str, Any]]) -> str:
+    """Corrected counts for the terminal, one line a label."""
+
+    def number(value: float | None) -> str:
+        return "n/a" if value is None or not np.isfinite(value) else f"{value:.0f}"
+
+    lines = [f"{'label':15s} {'counted':>8s} {'adjusted':>9s} {'95% interval':>14s} {'EM':>6s} {'annotated':>10s}"]
+    for row in rows:
+        interval = f"{number(row['low'])}-{number(row['high'])}"
+        lines.append(
+            f"{row['label']:15s} {number(row['counted']):>8s} {number(row['adjusted']):>9s} {interval:>14s} "
+            f"{number(row['em']):>6s} {number(row['true']):>10s}"
+        )
+    return "\n".join(lines)
 
 
 def behaviour(systems: dict[str, Predictions], cases: Sequence[Case], ours: str) -> dict[str, Any]:

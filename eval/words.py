@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.occlusion import highlight, occlusion
+from eval.pages import LONGEST
 from eval.predictions import Predictions
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
@@ -71,7 +72,7 @@ def read_words(folder: Path) -> dict[str, dict[str, Words]]:
 def shaded(text: str, words: Words | None) -> dict[str, Any] | None:
     """The sentence in pieces with weights from -1 to 1, for the label that its words move most; None without."""
     known = [word for word in words or [] if word["effects"] is not None]
-    if not known:
+    if not known or len(text) > LONGEST:
         return None
     strongest = np.abs(np.array([word["effects"] for word in known])).max(axis=0)
     label = int(strongest.argmax())

@@ -76,7 +76,9 @@ def test_lock_files_hold_exact_versions_and_no_addresses():
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), f"{path.name}: {line}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "models/README.md", "seeds/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "eval/README.md", "models/README.md", "seeds/README.md"]
+)
 def test_paths_and_commands_in_the_documents_exist(name):
     text = (ROOT / name).read_text("utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))

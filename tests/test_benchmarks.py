@@ -55,7 +55,7 @@ def test_learning_curve_writes_figures_and_a_plot(overrides, also, tmp_path, cap
 
 def test_encoder_benchmark_names_every_system_and_split(overrides, also, tmp_path, capsys):
     out = tmp_path / "encoder.json"
-    arguments = [str(DEFAULT), *overrides, SHORT, "--seeds", "2", "--also", str(also), "--out", str(out)]
+    arguments = [str(DEFAULT), *overrides, SHORT, "--seeds", "2", "--jobs", "2", "--also", str(also), "--out", str(out)]
     assert encoder_benchmark.main(arguments) == 0
     result = json.loads(out.read_text())
     assert set(result) == {"validation", "elders"}

@@ -1,7 +1,12 @@
 """Comparing systems: what is refused, what is said, and the page."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from eval.predictions import Predictions, write_predictions
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.labels import KEYS
 
+ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = '<script>alert(1)</script>=HYPERLINK("http://x")\u202e'
 
 
@@ -160,3 +166,14 @@ def test_p_values_are_never_a_bare_zero():
     nothing = float("nan")
     undefined = Difference("macro_f1", *[nothing] * 9)
     assert verdict("a", "b", undefined, nothing, 20).startswith("n/a: macro-F1 is undefined")
+
+
+def test_the_example_of_an_outside_system_joins_report_and_comparison(run_folder, run_module, tmp_path):
+    text = (ROOT / "eval" / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    source, target = run_folder / "predictions" / "encoder-test.parquet", tmp_path / "questions.parquet"
+    command = [sys.executable, "-c", code, str(source), str(target)]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = run_module("eval", "report", source, target, "--out", tmp_path / "report")
+    assert done.returncode == 0, done.stderr
+    assert "questions" in done.stdout

@@ -11,6 +11,7 @@ from eval.predictions import read_predictions
 from eval.score import score_file, score_run
 from eval.words import read_words, shaded
 from strijdtaal.errors import DataError
+from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
 from training.run import open_run
 
@@ -22,7 +23,7 @@ def test_every_system_speaks_of_the_same_sentences(run_folder):
     for split in ("validation", "test", "held_out"):
         items = [
             read_predictions(run_folder / "predictions" / f"{system}-{split}.parquet")
-            for system in ("majority", "keywords", "tfidf", "encoder")
+            for system in ("majority", "keywords", "static", "tfidf", "encoder")
         ]
         assert all(item.ids == run.data["ids"][split] for item in items)
         assert all(np.array_equal(item.gold, items[0].gold) for item in items)
@@ -40,7 +41,7 @@ def test_report_json_has_no_nan_and_all_systems(run_folder):
 
     text = (run_folder / "report" / "report.json").read_text("utf-8")
     report = json.loads(text, parse_constant=refuse)
-    assert list(report["results"]["test"]) == ["majority", "keywords", "tfidf", "encoder"]
+    assert list(report["results"]["test"]) == ["majority", "keywords", "static", "tfidf", "encoder"]
     assert report["results"]["held_out"]["encoder"]["macro_f1_interval"] == [None, None]
 
 
@@ -70,7 +71,7 @@ def test_another_file_can_be_scored(run_folder, corpus_file, tmp_path):
 
 def test_behavioural_cases_are_scored_by_every_system(run_folder):
     cases = [json.loads(line) for line in (ROOT / "seeds" / "behaviour.jsonl").read_text("utf-8").splitlines()]
-    for system in ("majority", "keywords", "tfidf", "encoder"):
+    for system in ("majority", "keywords", "static", "tfidf", "encoder"):
         item = read_predictions(run_folder / "predictions" / f"{system}-behaviour.parquet")
         assert item.ids == [case["id"] for case in cases]
         assert item.articles == [case["pair"] for case in cases]
@@ -103,3 +104,18 @@ def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
     refused = run_module("eval", "report", files[0])
     assert refused.returncode == 2
     assert "--out goes with predictions files" in refused.stderr
+
+
+def test_counts_of_another_set_are_corrected_by_the_rates_of_validation(run_folder, run_module, corpus_file, tmp_path):
+    rows = [json.loads(line) for line in corpus_file.read_text("utf-8").splitlines()]
+    source = tmp_path / "andere.jsonl"
+    source.write_text("".join(json.dumps({**row, "labels": []}) + "\n" for row in rows), "utf-8")
+    score_file(run_folder, source, tmp_path / "andere.parquet")
+    done = run_module("eval", "count", run_folder, tmp_path / "andere.parquet")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(rows)} sentences" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:6]] == list(KEYS)
+    assert all(line.split()[-1] == "n/a" for line in done.stdout.splitlines()[2:6])  # nothing is annotated
+    refused = run_module("eval", "count", run_folder, run_folder / "predictions" / "tfidf-test.parquet")
+    assert refused.returncode == 2
+    assert "was not made by" in refused.stderr

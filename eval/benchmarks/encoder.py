@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +70,10 @@ def _fine_tuned(config: RunConfig, encoder: Path, seed: int, splits: dict[str, l
     ]
 
 
-def collect(config: RunConfig, seeds: int, also: Sequence[Path]) -> tuple[Scores, dict[str, list[Record]]]:
-    """Train everything and return the probabilities of each system on each split, seed by seed."""
+def collect(
+    config: RunConfig, seeds: int, also: Sequence[Path], jobs: int = 1
+) -> tuple[Scores, dict[str, list[Record]]]:
+    """Train everything, ``jobs`` runs at a time, and return the probabilities of each system on each split by seed."""
     corpus = load_corpus(config.data)
     splits = {"validation": corpus.splits["validation"], **{path.stem: read_records([path]) for path in also}}
     encoder = resolve(Path(config.network.encoder))
@@ -79,11 +84,21 @@ def collect(config: RunConfig, seeds: int, also: Sequence[Path]) -> tuple[Scores
         scores["tfidf"][split].append(tfidf.probabilities([clean(r.text) for r in records]))
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for seed in range(1, seeds + 1):
-            blank = random_weights(encoder, work / "random", seed)
-            for name, source in (("pretrained", encoder), ("random weights", blank)):
-                found = _fine_tuned(config, source, seed, splits, work / "runs")
-                for split, probabilities in zip(splits, found, strict=True):
+        starts = [
+            (name, source, seed)
+            for seed in range(1, seeds + 1)
+            for name, source in (
+                ("pretrained", encoder),
+                ("random weights", random_weights(encoder, work / f"random-{seed}", seed)),
+            )
+        ]
+        if jobs > 1:
+            threads = max(1, (os.cpu_count() or 1) // jobs)
+            config = config.model_copy(update={"train": config.train.model_copy(update={"threads": threads})})
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            runs = [pool.submit(_fine_tuned, config, source, seed, splits, work / "runs") for _, source, seed in starts]
+            for (name, _, _), run in zip(starts, runs, strict=True):
+                for split, probabilities in zip(splits, run.result(), strict=True):
                     scores[name][split].append(probabilities)
     return scores, splits
 
@@ -153,12 +168,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("override", nargs="*", metavar="key=value")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--also", type=Path, action="append", default=[], metavar="JSONL")
+    parser.add_argument("--jobs", type=int, default=1, help="runs trained side by side, each on its share of the cores")
     parser.add_argument("--out", type=Path, metavar="JSON")
     arguments = parser.parse_args(argv)
 
     def run() -> None:
         config = load_run_config(arguments.config, arguments.override)
-        result = compare(*collect(config, arguments.seeds, arguments.also))
+        result = compare(*collect(config, arguments.seeds, arguments.also, arguments.jobs))
         sys.stdout.write(table(result) + "\n")
         if arguments.out:
             arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
