@@ -201,6 +201,11 @@ def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
     }
 
 
+def drawn_slice(row: dict[str, Any]) -> bool:
+    """Single regions are many; those with too few articles for an interval stand in the table only."""
+    return row["dimension"] != "region" or row["low"] is not None
+
+
 def draw(report: dict[str, Any], test: Predictions) -> dict[str, str]:
     """The plots of the page, as inline SVG."""
     parts = report["parts"]
@@ -212,7 +217,7 @@ def draw(report: dict[str, Any], test: Predictions) -> dict[str, str]:
         "reliability": plot.reliability_plot(
             before or calibration["after"]["bins"], before and calibration["after"]["bins"]
         ),
-        "slices": plot.slice_plot(parts["slices"]),
+        "slices": plot.slice_plot([row for row in parts["slices"] if drawn_slice(row)]),
         "risk": plot.risk_plot({NAMES.get(name, name): part["curve"] for name, part in parts["abstention"].items()}),
         "epochs": plot.training_curve(report["epochs"]) if report["epochs"] else "",
     }
