@@ -98,7 +98,7 @@ def _count(arguments: argparse.Namespace) -> None:
     validation = predictions_of(run)["validation"]["encoder"]
     for path in arguments.sets:
         item = read_predictions(path)
-        if item.system not in (run.name, "encoder") or tuple(item.thresholds) != run.thresholds:
+        if item.model_sha256 != run.model_sha256:
             raise UsageError(f"{path} was not made by {run.folder}: python -m eval score {run.folder} --data ...")
         sys.stdout.write(f"{path}: {len(item.ids)} sentences\n{count_lines(counts(validation, item))}\n\n")
 

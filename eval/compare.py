@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.gather import aligned
 from eval.pages import plain, render, shortened
 from eval.paired import DRAWS, HEADLINES, METRICS, Array, Difference, article_table, compare_tables, holm
 from eval.predictions import Predictions, read_predictions
@@ -47,7 +48,7 @@ def _one(source: str, split: str) -> tuple[str, Predictions]:
         if item.split != split:
             raise UsageError(f"{path} holds the split '{item.split}', not '{split}'. Choose with --split.")
         return item.system, item
-    folder, _, system = source.partition(":") if not path.is_dir() else (source, "", "")
+    folder, _, system = source.rpartition(":") if not path.is_dir() else (source, "", "")
     from eval.gather import predictions_of
 
     run = open_run(folder)
@@ -71,42 +72,9 @@ def read_systems(arguments: Sequence[str], split: str) -> list[System]:
             name, number = f"{found[0][0]} ({number})", number + 1
         systems.append(System(name, sources, [item for _, item in found]))
     return [
-        replace(system, seeds=[_aligned(systems[0].seeds[0], item, system.name) for item in system.seeds])
+        replace(system, seeds=[aligned(systems[0].seeds[0], item, system.name) for item in system.seeds])
         for system in systems
     ]
-
-
-def _aligned(first: Predictions, item: Predictions, name: str) -> Predictions:
-    """``item`` in the order of ``first``.
-
-    Raises:
-        DataError: other sentences, other text or other annotations; the first difference is named.
-    """
-    place = {key: number for number, key in enumerate(item.ids)}
-    missing = [key for key in first.ids if key not in place]
-    added = sorted(set(item.ids) - set(first.ids))
-    if missing or added:
-        which = f"{len(missing)} are missing (first: {missing[0]})" if missing else f"{len(added)} more ({added[0]})"
-        raise DataError(f"{name} speaks of other sentences than the first system: {which}. Score both on one split.")
-    order = [place[key] for key in first.ids]
-    same = replace(
-        item,
-        ids=first.ids,
-        articles=[item.articles[number] for number in order],
-        texts=[item.texts[number] for number in order],
-        gold=item.gold[order],
-        probabilities=item.probabilities[order],
-        logits=None if item.logits is None else item.logits[order],
-    )
-    for what, one, other in (
-        ("article", first.articles, same.articles),
-        ("text", first.texts, same.texts),
-        ("annotation", first.gold.tolist(), same.gold.tolist()),
-    ):
-        for key, left, right in zip(first.ids, one, other, strict=True):
-            if left != right:
-                raise DataError(f"{name}: the {what} of sentence {key} differs from that of the first system.")
-    return same
 
 
 def _tables(system: System) -> list[Array]:
@@ -127,13 +95,15 @@ def verdict(first: str, second: str, found: Difference, p: float, articles: int)
     if not math.isfinite(p):
         return f"n/a: macro-F1 is undefined for {first} or {second} on these sentences."
     interval = f"95% interval {_points(found.low)} to {_points(found.high)}, {p_text(p)}"
-    if p < LEVEL:
+    apart = found.low > 0 or found.high < 0
+    if p < LEVEL and apart:
         word = "better" if found.difference > 0 else "worse"
         return f"{second} is {word} than {first}: {_points(found.difference)} points of macro-F1 ({interval})."
+    border = " Interval and test disagree: a borderline case." if apart or p < LEVEL else ""
     return (
         f"Cannot tell whether {second} differs from {first}: {_points(found.difference)} points of macro-F1 "
         f"({interval}). With these {articles} articles a true difference of less than "
-        f"{100 * found.smallest:.1f} points would be missed more often than once in five times."
+        f"{100 * found.smallest:.1f} points would be missed more often than once in five times.{border}"
     )
 
 
@@ -167,6 +137,7 @@ def _pair(first: System, second: System) -> dict[str, Any]:
         "differences": {
             metric: {**vars(entry), "p_holm": adjusted.get(metric, math.nan)} for metric, entry in found.items()
         },
+        "several_seeds": max(len(first.seeds), len(second.seeds)) > 1,
         "gained": sum(row["gained"] for row in flips),
         "lost": sum(not row["gained"] for row in flips),
         "flips": flips[:SHOWN_FLIPS],
@@ -225,7 +196,10 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{result['split']}: {result['sentences']} sentences of {result['articles']} articles"]
     for system in result["systems"]:
         spread = f"  (sd over {system['seeds']} seeds {100 * system['seed_sd']:.1f})" if "seed_sd" in system else ""
-        scores = "  ".join(f"{metric} {100 * system[metric]:.1f}" for metric in HEADLINES)
+        scores = "  ".join(
+            f"{metric} {100 * system[metric]:.1f}" if math.isfinite(system[metric]) else f"{metric} n/a"
+            for metric in HEADLINES
+        )
         lines.append(f"  {system['name']}: {scores}{spread}")
     for pair in result["pairs"]:
         lines += ["", pair["verdict"]]

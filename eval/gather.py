@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from eval.predictions import BEHAVIOUR, KIND, Predictions, read_predictions
 from strijdtaal.errors import DataError
@@ -23,6 +22,39 @@ NAMES = {
     "encoder": "fine-tuned encoder",
     "ensemble": "seed ensemble",
 }
+
+
+def aligned(first: Predictions, item: Predictions, name: str) -> Predictions:
+    """``item`` in the order of ``first``.
+
+    Raises:
+        DataError: other sentences, other text or other annotations; the first difference is named.
+    """
+    place = {key: number for number, key in enumerate(item.ids)}
+    missing = [key for key in first.ids if key not in place]
+    added = sorted(set(item.ids) - set(first.ids))
+    if missing or added:
+        which = f"{len(missing)} are missing (first: {missing[0]})" if missing else f"{len(added)} more ({added[0]})"
+        raise DataError(f"{name} speaks of other sentences than {first.system}: {which}. Score both on one split.")
+    order = [place[key] for key in first.ids]
+    same = replace(
+        item,
+        ids=first.ids,
+        articles=[item.articles[number] for number in order],
+        texts=[item.texts[number] for number in order],
+        gold=item.gold[order],
+        probabilities=item.probabilities[order],
+        logits=None if item.logits is None else item.logits[order],
+    )
+    for what, one, other in (
+        ("article", first.articles, same.articles),
+        ("text", first.texts, same.texts),
+        ("annotation", first.gold.tolist(), same.gold.tolist()),
+    ):
+        for key, left, right in zip(first.ids, one, other, strict=True):
+            if left != right:
+                raise DataError(f"{name}: the {what} of sentence {key} differs from that of {first.system}.")
+    return same
 
 
 def read_all(folder: Path, extra: Sequence[Path] = ()) -> Found:
@@ -48,8 +80,7 @@ def read_all(folder: Path, extra: Sequence[Path] = ()) -> Found:
             raise DataError(f"{folder} lacks encoder-{split}.parquet. First: python -m eval score RUN")
         first = systems["encoder"]
         for system, item in systems.items():
-            if item.ids != first.ids or not np.array_equal(item.gold, first.gold):
-                raise DataError(f"{folder}: {system} and encoder differ in the sentences of {split}. Score again.")
+            systems[system] = aligned(first, item, system)
     return found
 
 

@@ -12,6 +12,7 @@ independent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ from strijdtaal.labels import KEYS
 from training.counts import article_counts, f1_of_counts, macro_f1_of_counts
 
 DRAWS = 2000
-POWER_FACTOR = 1.959964 + 0.841621  # normal quantiles of 0.975 and 0.8
+NORMAL = 1.959964  # normal quantile of 0.975
+POWER_FACTOR = NORMAL + 0.841621  # and of 0.8
 Array = NDArray[np.float64]
 Metric = Callable[[Array], Array]
 
@@ -98,12 +100,31 @@ def _swapped(first: Sequence[Array], second: Sequence[Array], flips: Array, metr
     return np.asarray(np.mean(found, axis=0))
 
 
-def _seed_error(tables: Sequence[Array], metric: Metric) -> float:
-    """Variance of the mean over seeds; 0 for a single one."""
-    if len(tables) < 2:
-        return 0.0
-    values = [float(metric(table.sum(axis=0))) for table in tables]
-    return float(np.var(values, ddof=1) / len(values))
+def _seed_variance(first: Sequence[Array], second: Sequence[Array], metric: Metric) -> tuple[float, int]:
+    """Variance of the difference of the means from the choice of seeds, and its degrees of freedom.
+
+    The spread is pooled over both systems, so that one with a single seed is not taken for one without chance.
+    """
+    values = [[float(metric(table.sum(axis=0))) for table in tables] for tables in (first, second)]
+    freedom = sum(len(each) - 1 for each in values)
+    if not freedom:
+        return 0.0, 0
+    pooled = sum(float(np.var(each)) * len(each) for each in values) / freedom
+    return pooled * sum(1 / len(each) for each in values), freedom
+
+
+def _widening(test_sd: float, seed_variance: float, freedom: int) -> float:
+    """By how much the chance of the seeds widens an interval of the articles' chance alone.
+
+    A t quantile with Satterthwaite's (1946) degrees of freedom: a spread known from a few seeds is not known well.
+    """
+    from scipy.stats import t
+
+    if test_sd <= 0 or seed_variance <= 0:
+        return 1.0
+    total = seed_variance + test_sd**2
+    quantile = float(t.ppf(0.975, freedom * (total / seed_variance) ** 2))
+    return float(np.sqrt(total)) / test_sd * quantile / NORMAL
 
 
 def _padded(tables: Sequence[Array], number: int) -> list[Array]:
@@ -117,7 +138,7 @@ def compare_tables(
     """Compare two systems, each given as one table a seed, on the same articles in the same order.
 
     With several seeds the score of a system is the mean over them, and the interval holds both sources of
-    chance: the articles (bootstrap) and the seeds (their variance is added).
+    chance: the articles (bootstrap) and the seeds (their variance is added, with a t quantile for their number).
     """
     function = METRICS[metric]
     number = len(first[0])
@@ -127,15 +148,15 @@ def compare_tables(
     whole = np.ones((1, number))
     one, two = (float(_mean_over_seeds(tables, whole, function)[0]) for tables in (first, second))
     drawn = _mean_over_seeds(second, weights, function) - _mean_over_seeds(first, weights, function)
-    pairs = max(len(first), len(second))
+    pairs = math.lcm(len(first), len(second))
     swapped = _swapped(_padded(first, pairs), _padded(second, pairs), flips, function)
     drawn, swapped = drawn[np.isfinite(drawn)], swapped[np.isfinite(swapped)]
     if not np.isfinite(two - one) or 2 * min(len(drawn), len(swapped)) < draws:
         nothing = float("nan")
         return Difference(metric, one, two, two - one, *[nothing] * 6)
-    seed_variance = _seed_error(first, function) + _seed_error(second, function)
+    seed_variance, freedom = _seed_variance(first, second, function)
     test_sd = float(drawn.std())
-    widen = float(np.sqrt(1 + seed_variance / test_sd**2)) if test_sd > 0 else 1.0
+    widen = _widening(test_sd, seed_variance, freedom)
     low, high = (two - one + (bound - (two - one)) * widen for bound in np.percentile(drawn, [2.5, 97.5]))
     reached = np.abs(swapped) * widen >= abs(two - one) - 1e-12
     return Difference(
@@ -147,7 +168,7 @@ def compare_tables(
         high=float(high),
         p=float((1 + reached.sum()) / (1 + len(swapped))),
         smallest=float(POWER_FACTOR * swapped.std() * widen),
-        seed_sd=float(np.sqrt(seed_variance)) if max(len(first), len(second)) > 1 else float("nan"),
+        seed_sd=float(np.sqrt(seed_variance)) if freedom else float("nan"),
         test_sd=test_sd,
     )
 

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from strijdtaal.errors import DataError
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
+from strijdtaal.text import clean
 
 METADATA = b"strijdtaal"
 SCHEMA = 1
 KIND = "predictions"
 BEHAVIOUR = "behaviour"  # the split of the behavioural cases
+MAX_NAME = 200  # characters of a system's or split's name
 COLUMNS = ("id", "article", "text", "gold", "logits", "probabilities")
 
 
@@ -32,7 +34,7 @@ class Predictions:
     """What one system says of one split.
 
     ``gold`` and ``probabilities`` have shape (sentences, labels); ``logits`` too, or is None. ``threshold``
-    is one number for all labels, or one a label.
+    is one number for all labels, or one a label. ``model_sha256`` is that of the weights, '' if unknown.
     """
 
     system: str
@@ -44,6 +46,7 @@ class Predictions:
     gold: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     logits: NDArray[np.float64] | None = None
+    model_sha256: str = ""
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
@@ -68,6 +71,7 @@ def write_predictions(path: Path, item: Predictions) -> None:
         "labels": list(KEYS),
         "codebook_version": CODEBOOK_VERSION,
         "threshold": item.threshold,
+        "model_sha256": item.model_sha256,
     }
     gold = [[key for key, value in zip(KEYS, row, strict=True) if value] for row in item.gold]
     logits = [None] * len(item.ids) if item.logits is None else item.logits.tolist()
@@ -117,6 +121,11 @@ def _about(path: Path, schema: Any) -> dict[str, Any]:
             "scores of two codebooks are not comparable."
         )
     known["threshold"] = _threshold(path, known["threshold"])
+    known["model_sha256"] = str(about.get("model_sha256", ""))
+    for name in ("system", "split"):
+        known[name] = clean(known[name])[:MAX_NAME]
+        if not known[name]:
+            raise DataError(f"{path}: '{name}' in its metadata is empty.")
     return known
 
 
@@ -148,6 +157,9 @@ def _columns(path: Path) -> tuple[dict[str, list[Any]], Any]:
         raise DataError(f"Cannot read predictions {path}: no such file. Score the system again.")
     try:
         table = pq.ParquetFile(path).read()
+        twice = sorted(name for name in set(table.column_names) if table.column_names.count(name) > 1)
+        if twice:
+            raise DataError(f"{path} holds the column {twice[0]!r} twice.")
         data = {name: table.column(name).to_pylist() for name in COLUMNS if name in table.column_names}
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"Cannot read predictions {path}: {error}. Score the system again.") from error
@@ -182,6 +194,7 @@ def read_predictions(path: Path) -> Predictions:
         system=about["system"],
         split=about["split"],
         threshold=about["threshold"],
+        model_sha256=about["model_sha256"],
         ids=data["id"],
         articles=data["article"],
         texts=data["text"],

@@ -12,13 +12,13 @@ from eval import plots as plot
 from eval import sections
 from eval.behaviour import Case, read_cases
 from eval.bootstrap import DRAWS, f1_intervals
-from eval.gather import NAMES, SPLITS, Found, predictions_of
+from eval.gather import NAMES, SPLITS, Found, aligned, predictions_of
 from eval.pages import figure, plain, render, shortened
 from eval.predictions import BEHAVIOUR, Predictions, read_predictions
 from eval.words import Words, read_words, shaded
 from strijdtaal.errors import DataError, StrijdtaalError
 from strijdtaal.folder import write_folder
-from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector
+from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector, to_vector
 from training.dataset import load_corpus, resolve
 from training.records import Record
 from training.run import Run, open_run, write_json
@@ -72,16 +72,19 @@ def _records_of(run: Run) -> dict[str, list[Record]]:
     return corpus.splits if same and corpus.data_fingerprint == run.data["data_fingerprint"] else {}
 
 
-def _cases_of(run: Run, ids: Sequence[str]) -> list[Case]:
+def _cases_of(run: Run, item: Predictions) -> list[Case]:
     """The behavioural cases in the order of the predictions.
 
     Raises:
         DataError: the cases changed since the run was scored.
     """
     cases = {case.id: case for path in run.config.data.behaviour for case in read_cases(resolve(path))}
-    if set(cases) != set(ids):
-        raise DataError(f"The behavioural cases changed since {run.folder} was scored. Score it again.")
-    return [cases[key] for key in ids]
+    if set(cases) == set(item.ids):
+        found = [cases[key] for key in item.ids]
+        gold = [to_vector(case.labels) for case in found]
+        if [case.text for case in found] == item.texts and np.array_equal(gold, item.gold):
+            return found
+    raise DataError(f"The behavioural cases changed since {run.folder} was scored. Score it again.")
 
 
 def _parts(run: Run, found: Found) -> dict[str, Any]:
@@ -96,13 +99,17 @@ def _parts(run: Run, found: Found) -> dict[str, Any]:
         "rules": sections.decision_rules(validation, test, pair),
         "calibration": sections.calibration(test, before[1]),
         "slices": sections.slices(test, records.get("test")),
-        "abstention": {name: sections.abstention(item) for name, item in found["test"].items() if name in CURVES},
+        "abstention": {
+            name: sections.abstention(item, found["validation"][name])
+            for name, item in found["test"].items()
+            if name in CURVES
+        },
         "counts": sections.counts(validation, test),
         "behaviour": None,
     }
     if BEHAVIOUR in found:
         systems = found[BEHAVIOUR]
-        parts["behaviour"] = sections.behaviour(systems, _cases_of(run, systems["encoder"].ids), "encoder")
+        parts["behaviour"] = sections.behaviour(systems, _cases_of(run, systems["encoder"]), "encoder")
     return parts
 
 
@@ -123,7 +130,7 @@ def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
         "split_fingerprint": run.data["split_fingerprint"],
         "counts": run.data["counts"],
         "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
-        "threshold_chosen_on": "validation",
+        "threshold_chosen_on": "validation" if run.config.decision.threshold == "validation" else "config",
         "best_epoch": run.metrics["best_epoch"],
         "epochs": plain(run.metrics["epochs"]),
         "results": {
@@ -172,12 +179,12 @@ def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
         DataError: other sentences or annotations than the first.
     """
     first = items[0]
-    found = {item.system: item for item in items}
+    found = {item.system: aligned(first, item, item.system) for item in items}
     if len(found) < len(items):
         raise DataError("Two files speak for the same system. Give each its own name in the metadata.")
-    for item in items:
-        if item.split != first.split or item.ids != first.ids or not np.array_equal(item.gold, first.gold):
-            raise DataError(f"{item.system} and {first.system} differ in their split, sentences or annotations.")
+    other = [item for item in items if item.split != first.split]
+    if other:
+        raise DataError(f"{other[0].system} holds the split '{other[0].split}', {first.system} '{first.split}'.")
     parts = dict.fromkeys(("agreement", "decision", "rules", "counts", "behaviour"))
     return {
         "run": first.system,

@@ -51,11 +51,11 @@ class Part:
         return [clean(text) for text in self.texts]
 
     def predictions(
-        self, system: str, threshold: float | tuple[float, ...], probabilities: Any, logits: Any = None
+        self, system: str, threshold: float | tuple[float, ...], probabilities: Any, logits: Any = None, sha: str = ""
     ) -> Predictions:
-        """What a system says of these sentences."""
+        """What a system says of these sentences; ``sha`` is that of the model's weights."""
         return Predictions(
-            system, self.split, threshold, self.ids, self.articles, self.texts, self.gold, probabilities, logits
+            system, self.split, threshold, self.ids, self.articles, self.texts, self.gold, probabilities, logits, sha
         )
 
 
@@ -138,7 +138,7 @@ def score_run(folder: Path | str) -> Path:
         items = _baselines(corpus, parts, run.config.network.encoder)
         for part in parts:
             logits = classify(run.folder / "model", part.cleaned, length)
-            items.append(part.predictions(ENCODER, run.thresholds, sigmoid(logits), logits))
+            items.append(part.predictions(ENCODER, run.thresholds, sigmoid(logits), logits, run.model_sha256))
         for item in items:
             write_predictions(work / f"{item.system}-{item.split}.parquet", item)
         shown = [item for item in items if item.system == ENCODER and item.split in EXPLAINED_SPLITS]
@@ -159,7 +159,7 @@ def score_file(folder: Path | str, data: Path, out: Path) -> Path:
     scored = part_of_records(data.stem, records)
     logits = classify(run.folder / "model", scored.cleaned, run.config.network.max_length)
     part = out.with_name(f".{out.name}.part")
-    item = scored.predictions(run.name, run.thresholds, sigmoid(logits), logits)
+    item = scored.predictions(run.name, run.thresholds, sigmoid(logits), logits, run.model_sha256)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(part, item)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.abstention import coverage_at, risk_curve
+from eval.abstention import confidence, coverage_at, risk_curve
 from eval.behaviour import Case, behaviour_scores, failures
 from eval.calibration import calibration_summary, reliability
 from eval.predictions import Predictions
@@ -21,9 +21,10 @@ from eval.slices import slice_members, slice_scores
 from strijdtaal.classifier import sigmoid
 from strijdtaal.labels import KEYS
 from training.agreement import krippendorff_alpha, pairwise_f1
+from training.counts import article_counts, macro_f1_of_counts
 from training.decision import Decision
 from training.records import Record
-from training.thresholds import best_shared_threshold, macro_f1
+from training.thresholds import best_shared_threshold
 
 
 def uncalibrated(item: Predictions, decision: Decision) -> NDArray[np.float64] | None:
@@ -61,11 +62,17 @@ def decision_rules(
         {
             "rule": name,
             "thresholds": np.broadcast_to(threshold, (len(KEYS),)).tolist(),
-            "validation": macro_f1(one >= threshold, validation.gold),
-            other.split: macro_f1(two >= threshold, other.gold),
+            "validation": _macro_f1(validation, one >= threshold),
+            other.split: _macro_f1(other, two >= threshold),
         }
         for name, threshold, one, two in rules
     ]
+
+
+def _macro_f1(item: Predictions, said: Any) -> float:
+    """As everywhere in the report: over the labels that occur or are decided."""
+    counts = article_counts(item.articles, item.gold, np.asarray(said).astype(np.int64))
+    return float(macro_f1_of_counts(counts.sum(axis=0)))
 
 
 def agreement(records: Sequence[Record]) -> dict[str, dict[str, float | None]]:
@@ -79,12 +86,20 @@ def slices(item: Predictions, records: Sequence[Record] | None) -> list[dict[str
     return slice_scores(item.articles, item.gold, item.decided, members)
 
 
-def abstention(item: Predictions) -> dict[str, Any]:
-    """Coverage against risk, and the coverage that a 5% error budget allows."""
-    return {
-        "curve": risk_curve(item.probabilities, item.thresholds, item.gold),
-        "at": coverage_at(item.probabilities, item.thresholds, item.gold, item.articles),
-    }
+def abstention(item: Predictions, validation: Predictions | None = None) -> dict[str, Any]:
+    """Coverage against risk; and what a budget of 5% errors allows, with the cut-off chosen on ``validation``.
+
+    Without validation predictions the cut-off is picked on the same sentences (``chosen_on`` says which).
+    """
+    curve = risk_curve(item.probabilities, item.thresholds, item.gold)
+    base = validation or item
+    at: dict[str, Any] = coverage_at(base.probabilities, base.thresholds, base.gold, base.articles)
+    at["chosen_on"] = base.split
+    if validation:
+        kept = confidence(item.probabilities, item.thresholds) >= at["confidence"]
+        wrong = ((item.gold >= 0.5) != (item.decided >= 1)).any(axis=1)
+        at |= {"coverage": float(kept.mean()), "risk": float(wrong[kept].mean()) if kept.any() else float("nan")}
+    return {"curve": curve, "at": at}
 
 
 def counts(validation: Predictions, item: Predictions) -> list[dict[str, Any]]:

@@ -128,6 +128,8 @@ def open_run(folder: Path | str) -> Run:
     data, metrics, made_by = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("data", "metrics", "environment")
     )
+    if not {"thresholds", "decision"} <= metrics.keys():
+        raise UsageError(f"{folder} was made by an older version (metrics.json has no decision rule). Train it again.")
     return Run(
         folder=folder,
         config=load_run_config(folder / "config.yaml", []),
