@@ -59,7 +59,7 @@ class Predictions:
         return (self.probabilities >= self.thresholds).astype(np.int64)
 
 
-def write_predictions(path: Path, item: Predictions) -> None:
+def write_predictions(path: Path | str, item: Predictions) -> None:
     """Write a parquet file as described at the head of this module."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -175,13 +175,14 @@ def _columns(path: Path) -> tuple[dict[str, list[Any]], Any]:
     return data, table.schema
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path | str) -> Predictions:
     """Read and check a predictions file.
 
     Raises:
         DataError: the file is missing or damaged, lacks a column, has no rows, duplicate ids, another
             label order or codebook, values that are not finite, or probabilities outside 0 to 1.
     """
+    path = Path(path)
     data, schema = _columns(path)
     about = _about(path, schema)
     if len(set(data["id"])) != len(data["id"]):

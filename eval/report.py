@@ -13,6 +13,7 @@ from eval import sections
 from eval.behaviour import Case, read_cases
 from eval.bootstrap import DRAWS, f1_intervals
 from eval.gather import NAMES, SPLITS, Found, aligned, predictions_of
+from eval.intervals import metric_intervals
 from eval.pages import figure, plain, render, shortened
 from eval.predictions import BEHAVIOUR, Predictions, read_predictions
 from eval.words import Words, read_words, shaded
@@ -37,6 +38,7 @@ def evaluate_predictions(item: Predictions) -> dict[str, Any]:
     result["macro_f1_interval"] = macro
     for key, interval in zip(KEYS, each, strict=True):
         result["labels"][key]["f1_interval"] = interval
+    result["intervals"] = metric_intervals(item)
     result |= {"thresholds": item.thresholds.tolist(), "articles": len(set(item.articles))}
     return dict(plain(result))
 

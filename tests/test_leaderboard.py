@@ -46,7 +46,7 @@ def make_run(folder, name, wrong, *options, texts="Zin", scored=True):
         save_file({"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float16)}, work / "model/model.safetensors")
         (work / "config.yaml").write_text(dump_config(config), encoding="utf-8")
         write_json(work / "data.json", {"ids": {"test": item.ids}})
-        write_json(work / "metrics.json", {"training_seconds": 12.5})
+        write_json(work / "metrics.json", {"training_seconds": 12.5, "thresholds": {}, "decision": {}})
         write_json(work / "environment.json", {})
     if scored:
         sha256 = verify_folder(target, KIND)["files"]["model/model.safetensors"]["sha256"]

@@ -125,7 +125,9 @@ def test_the_decision_metrics_combine_to_the_same_values_as_alone():
     assert combined == {**MacroF1().compute(**inputs), **MicroF1().compute(**inputs),
                         **ExactMatch().compute(**inputs), **NoneAccuracy().compute(**inputs),
                         **LabelScores().compute(**inputs)}  # fmt: skip
-    assert {"macro_f1", "micro_f1", "exact_match", *KEYS} == set(combined)
+    assert {"macro_f1", "micro_f1", "micro_precision", "micro_recall", "exact_match", "none_accuracy", *KEYS} == set(
+        combined
+    )
 
 
 def test_combined_metrics_fed_in_batches_give_the_same_values():

@@ -91,6 +91,7 @@ def test_the_file_says_what_it_holds_without_our_reader(path):
         "labels": list(KEYS),
         "codebook_version": CODEBOOK_VERSION,
         "threshold": 0.35,
+        "model_sha256": "",
     }
     assert table.column("gold").to_pylist() == [["threat"], ["support", "ceasefire_call"], []]
 

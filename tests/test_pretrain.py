@@ -176,6 +176,7 @@ def test_resume_repeats_the_dropout_of_a_continued_model(corpus, model, tmp_path
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_time_to_compile_is_not_taken_from_a_budget_in_minutes(corpus, tmp_path):
     arguments = settings(corpus, tmp_path, "name=m", "train.tokens=0", "train.minutes=0.02", "train.compile=true")
     figures = json.loads((pretrain(load_pretrain_config(MINI, arguments)) / "pretraining.json").read_text())

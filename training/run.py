@@ -128,11 +128,12 @@ def open_run(folder: Path | str) -> Run:
     data, metrics, made_by = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("data", "metrics", "environment")
     )
+    config = load_run_config(folder / "config.yaml", [])
     if not {"thresholds", "decision"} <= metrics.keys():
         raise UsageError(f"{folder} was made by an older version (metrics.json has no decision rule). Train it again.")
     return Run(
         folder=folder,
-        config=load_run_config(folder / "config.yaml", []),
+        config=config,
         data=data,
         metrics=metrics,
         environment=made_by,
