@@ -35,6 +35,7 @@ def test_parts_grow_by_whole_articles_and_hold_each_other(overrides):
         assert part == {record.id for record in train if record.article in inside}
 
 
+@pytest.mark.slow
 def test_learning_curve_writes_figures_and_a_plot(overrides, also, tmp_path, capsys):
     out = tmp_path / "curve"
     arguments = [str(DEFAULT), *overrides, SHORT, "--also", str(also), "--sizes", "60", "--out", str(out)]
@@ -53,6 +54,7 @@ def test_learning_curve_writes_figures_and_a_plot(overrides, also, tmp_path, cap
     assert (tmp_path / "again.svg").read_text() == svg  # the same figures give the same file
 
 
+@pytest.mark.slow
 def test_encoder_benchmark_names_every_system_and_split(overrides, also, tmp_path, capsys):
     out = tmp_path / "encoder.json"
     arguments = [str(DEFAULT), *overrides, SHORT, "--seeds", "2", "--jobs", "2", "--also", str(also), "--out", str(out)]

@@ -4,10 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from strijdtaal.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -128,3 +131,11 @@ def test_terminated_training_leaves_no_folder(overrides, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(corpus_file):
+    command = [sys.executable, "-m", "training", "audit", str(corpus_file)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait() == 141

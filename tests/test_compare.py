@@ -168,6 +168,7 @@ def test_p_values_are_never_a_bare_zero():
     assert verdict("a", "b", undefined, nothing, 20).startswith("n/a: macro-F1 is undefined")
 
 
+@pytest.mark.slow
 def test_the_example_of_an_outside_system_joins_report_and_comparison(run_folder, run_module, tmp_path):
     text = (ROOT / "eval" / "README.md").read_text("utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)

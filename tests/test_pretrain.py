@@ -125,6 +125,7 @@ def test_killed_run_resumes_to_the_same_weights(corpus, model, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_disk_that_fills_up_leaves_the_last_checkpoint_usable(corpus, tmp_path):
     arguments = [*settings(corpus, tmp_path, "name=full"), "train.tokens=8000"]
     pretrain(load_pretrain_config(MINI, arguments))

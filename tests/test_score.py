@@ -93,6 +93,7 @@ def test_words_that_moved_the_decisions_are_kept_for_the_report(run_folder):
     assert '<mark class="' in (run_folder / "report" / "report.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
     files = [run_folder / "predictions" / f"{system}-test.parquet" for system in ("tfidf", "keywords")]
     done = run_module("eval", "report", *files, "--out", tmp_path / "bare")
@@ -106,6 +107,7 @@ def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
     assert "--out goes with predictions files" in refused.stderr
 
 
+@pytest.mark.slow
 def test_counts_of_another_set_are_corrected_by_the_rates_of_validation(run_folder, run_module, corpus_file, tmp_path):
     rows = [json.loads(line) for line in corpus_file.read_text("utf-8").splitlines()]
     source = tmp_path / "andere.jsonl"

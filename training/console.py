@@ -28,9 +28,13 @@ def run_command(program: str, command: Callable[[], None]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written folders are removed
     try:
         command()
+        sys.stdout.flush()
     except StrijdtaalError as error:
         sys.stderr.write(f"{program}: {error}\n")
         return error.exit_code
+    except BrokenPipeError:  # whoever read our output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         sys.stderr.write(f"{program}: interrupted; no folder was left half-written.\n")
         return 130
