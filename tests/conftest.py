@@ -120,10 +120,11 @@ def overrides(corpus_file, encoder) -> list[str]:
         f"data.files=[{corpus_file}]",
         f"network.encoder={encoder}",
         "network.max_length=64",
-        "train.epochs=30",
+        "train.epochs=40",
         "train.batch_size=16",
         "train.micro_batch_size=16",
-        "train.lr=0.005",
+        "train.lr=0.002",
+        "train.threads=1",
         "train.precision=fp32",
     ]
 

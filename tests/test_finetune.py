@@ -24,7 +24,7 @@ def config_with(overrides, tmp_path, *more):
 def test_run_folder_says_what_made_it(run_folder):
     run = open_run(run_folder)
     environment = json.loads((run_folder / "environment.json").read_text())
-    assert run.config.train.epochs == 30
+    assert run.config.train.epochs == 40
     assert set(run.data["counts"]) == {"train", "validation", "test", "held_out"}
     assert len(run.data["data_fingerprint"]) == 64
     assert environment["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]

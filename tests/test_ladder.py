@@ -124,6 +124,7 @@ def test_seeds_that_make_no_ladder_are_refused(seeds, message):
         seed_configs(load_run_config(DEFAULT, []), seeds)
 
 
+@pytest.mark.slow
 def test_two_seeds_through_the_true_path_are_taken_up_again_and_another_config_is_refused(
     overrides, tmp_path, monkeypatch
 ):
