@@ -130,6 +130,7 @@ def test_distinct_ngrams():
     assert math.isnan(distinct_ngrams(["kort"]))
 
 
+@pytest.mark.slow
 def test_the_projects_own_annotations_pass_every_check(run_module):
     result = run_module("training", "audit", "seeds/annotations")
     assert result.returncode == 0, result.stderr

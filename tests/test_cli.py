@@ -133,6 +133,7 @@ def test_terminated_training_leaves_no_folder(overrides, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error_worth_a_traceback(corpus_file):
     command = [sys.executable, "-m", "training", "audit", str(corpus_file)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -42,6 +42,7 @@ def shared_score(logits, gold, fresh_logits, fresh_gold):
     return macro_f1(expit(fresh_logits) >= threshold, fresh_gold)
 
 
+@pytest.mark.slow
 def test_equal_labels_seldom_get_thresholds_of_their_own_and_never_lose_by_much():
     fresh_logits, fresh_gold, _ = sample(999, 1500)
     adopted, calibrated, gains = [], [], []

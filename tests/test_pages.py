@@ -217,6 +217,7 @@ def test_hostile_text_is_shown_as_text_and_runs_nothing(hostile):
 
 @pytest.mark.parametrize("width", [360, 768])
 @pytest.mark.parametrize("kind", ["ordinary", "hostile"])
+@pytest.mark.slow
 def test_no_width_makes_the_page_scroll_sideways(request, kind, width):
     page, _ = request.getfixturevalue(kind)
     result = quiet(probe(page, width=width))

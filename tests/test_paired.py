@@ -29,6 +29,7 @@ def pair(generator, gain):
     return tables
 
 
+@pytest.mark.slow
 def test_false_alarms_are_five_in_a_hundred_over_a_thousand_equal_pairs():
     generator = np.random.default_rng(1)
     found = [compare_tables(*pair(generator, 0.0), "macro_f1", draws=500, seed=number) for number in range(1000)]

@@ -462,6 +462,7 @@ def test_an_outside_system_joins_by_its_parquet_file(tmp_path):
         write_report(run, [theirs, theirs])
 
 
+@pytest.mark.slow
 def test_the_same_predictions_give_the_same_bytes(tmp_path):
     first, _ = write_report(make_run(tmp_path / "a"))
     second, _ = write_report(make_run(tmp_path / "b"))
