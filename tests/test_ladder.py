@@ -149,7 +149,7 @@ def test_two_seeds_through_the_true_path_are_taken_up_again_and_another_config_i
 
     other = load_run_config(DEFAULT, [*options, "train.lr=0.001"])
     with pytest.raises(
-        UsageError, match=r"proef-seed1 was trained with another config: train\.lr is 0\.005, not 0\.001"
+        UsageError, match=r"proef-seed1 was trained with another config: train\.lr is 0\.002, not 0\.001"
     ):
         ladder(other, [3, 1], out)
     assert not (tmp_path / "runs" / "proef-seed3").exists()
