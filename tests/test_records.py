@@ -165,7 +165,7 @@ class TestLines:
     def test_a_truncated_line_is_recognised(self, refused, length):
         message = refused(row()[:length])
         assert "not valid JSON" in message
-        assert "is the line cut off?" in message
+        assert "is it cut off?" in message
 
     def test_two_records_on_one_line_are_refused(self, refused):
         assert "not valid JSON" in refused(row() + row(id="b"))

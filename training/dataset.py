@@ -17,6 +17,7 @@ from training.records import Record, find_files, fingerprint, read_records
 from training.settings import DataSection
 from training.splits import leaks, split_records
 
+TRAIN = "train"
 HELD_OUT = "held_out"
 
 
@@ -71,7 +72,7 @@ def load_corpus(section: DataSection) -> Corpus:
         pairs = "; ".join(f"{one} ~ {other}" for one, other in found[:5])
         raise DataError(f"{len(found)} held-out sentences are also in data.files: {pairs}. Remove them from one side.")
     shares = {
-        "train": 1 - section.validation - section.test,
+        TRAIN: 1 - section.validation - section.test,
         "validation": section.validation,
         "test": section.test,
     }
@@ -85,7 +86,8 @@ def to_dataset_dict(corpus: Corpus) -> Any:
     """The corpus as a ``datasets.DatasetDict``.
 
     Features: ``id``, ``article``, ``text`` (cleaned) as strings and ``labels`` as a fixed-length list
-    of float32 in the order of ``strijdtaal.labels.KEYS``.
+    of float32 in the order of ``strijdtaal.labels.KEYS``. The training split has the soft labels of the
+    records that carry them; all other splits have the decided ones.
     """
     from datasets import Dataset, DatasetDict, Features, List, Value
 
@@ -98,9 +100,18 @@ def to_dataset_dict(corpus: Corpus) -> Any:
         }
     )
 
-    def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    def rows(name: str, records: Sequence[Record]) -> list[dict[str, Any]]:
         return [
-            {"id": r.id, "article": r.article, "text": clean(r.text), "labels": to_vector(r.labels)} for r in records
+            {"id": r.id, "article": r.article, "text": clean(r.text), "labels": _target(r, name == TRAIN)}
+            for r in records
         ]
 
-    return DatasetDict({name: Dataset.from_list(rows(part), features=features) for name, part in corpus.splits.items()})
+    return DatasetDict(
+        {name: Dataset.from_list(rows(name, part), features=features) for name, part in corpus.splits.items()}
+    )
+
+
+def _target(record: Record, soft: bool) -> list[float]:
+    if soft and record.soft is not None:
+        return [record.soft[key] for key in KEYS]
+    return to_vector(record.labels)

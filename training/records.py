@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -22,21 +21,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from strijdtaal.errors import DataError, nearest
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
+from training.strict_json import parse
 
 MAX_LINE_BYTES = 1_000_000
 MAX_TEXT = 5_000  # characters of one sentence
-MAX_DEPTH = 20  # nested brackets in one line
 SHOWN_FAULTS = 20
-
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')  # brackets inside strings do not nest
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S.*$")]
 
 
 class Record(BaseModel):
-    """One annotated sentence. ``text`` is kept as given; models read ``clean(text)``."""
+    """One annotated sentence. ``text`` is kept as given; models read ``clean(text)``.
+
+    ``labels`` are the decided ones. ``start`` and ``end`` are its place in the article, in code points,
+    where that is known; ``soft`` the share of the annotators behind each label, to train on instead.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -50,6 +49,9 @@ class Record(BaseModel):
     date: str | None = None
     region: str | None = None
     style: str | None = None
+    start: int | None = Field(default=None, ge=0)
+    end: int | None = Field(default=None, ge=1)
+    soft: dict[str, float] | None = None
 
     @field_validator("text")
     @classmethod
@@ -69,6 +71,17 @@ class Record(BaseModel):
         if not isinstance(value, dict):
             raise ValueError('must be an object such as {"a": ["threat"]}')
         return {name: _label_tuple(labels) for name, labels in value.items()}
+
+    @field_validator("soft")
+    @classmethod
+    def _shares(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        if value is None:
+            return None
+        if set(value) != set(KEYS):
+            raise ValueError(f"must give a share for each of {', '.join(KEYS)}, and nothing else")
+        if wrong := [key for key, share in value.items() if not 0 <= share <= 1]:
+            raise ValueError(f"the share of {wrong[0]!r} must be between 0 and 1, found {value[wrong[0]]}")
+        return {key: float(value[key]) for key in KEYS}
 
     @field_validator("date")
     @classmethod
@@ -90,30 +103,6 @@ def _label_tuple(value: Any) -> tuple[str, ...]:
     return tuple(key for key in KEYS if key in value)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key '{twice}' stands twice")
-    return result
-
-
-def _no_constant(value: str) -> Any:
-    raise ValueError(f"{value} is not a JSON number")
-
-
-def _depth(line: str) -> int:
-    depth = deepest = 0
-    for character in _STRING.sub("", line):
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
-
-
 def _parse_line(raw: bytes) -> Record:
     """One line -> record; raises ValueError with a reason for people."""
     if len(raw) > MAX_LINE_BYTES:
@@ -124,17 +113,9 @@ def _parse_line(raw: bytes) -> Record:
         raise ValueError(
             f"not UTF-8 (byte {raw[error.start]:#04x} at place {error.start} of the line); save the file as UTF-8"
         ) from error
-    if line.count("[") + line.count("{") > MAX_DEPTH and _depth(line) > MAX_DEPTH:
-        raise ValueError(f"brackets nested deeper than {MAX_DEPTH}")
-    try:
-        value = json.loads(line, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg} at place {error.pos}; is the line cut off?") from error
+    value = parse(line)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
-    for key, inside in value.items():
-        if _SURROGATE.search(json.dumps([key, inside], ensure_ascii=False)):
-            raise ValueError(f"field {key!r} holds half of a surrogate pair, which is no character; repair it")
     try:
         return Record.model_validate(value)
     except ValidationError as error:
@@ -212,5 +193,6 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 
 def fingerprint(records: Iterable[Record]) -> str:
     """sha256 over ids, articles, clean texts and labels: what training depends on, whatever the order."""
-    lines = sorted(json.dumps([r.id, r.article, clean(r.text), r.labels], ensure_ascii=False) for r in records)
+    rows = ([r.id, r.article, clean(r.text), r.labels, *([r.soft] if r.soft else [])] for r in records)
+    lines = sorted(json.dumps(row, ensure_ascii=False) for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,103 @@
+"""What an export says of one sentence, and what all readers share: label names, faults, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from strijdtaal.errors import DataError, nearest
+from strijdtaal.labels import KEYS
+
+SHOWN_FAULTS = 20
+NO_LABEL = ""  # what --map gives to an answer that means "none of the labels"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of an export, before it has an id and adjudicated labels.
+
+    Attributes:
+        where: file and place for messages, such as ``export.json, task 12``.
+        text: as the file gives it.
+        annotations: annotator -> label keys, only answers that count (not cancelled, skipped, ignored, or
+            made by a model). An annotator with ``()`` looked at the sentence and gave no label.
+        gold: labels that the file itself states as decided (a table's columns, a ground-truth answer); None
+            where it does not.
+        key: what identifies the sentence in the tool (a task id), so that the answers of several files
+            meet; None where the tool has nothing of the kind.
+        span: start and end in the article, in code points, where the article is known.
+        meta: further fields of the row, as text; ``id``, ``article``, ``index``, ``date``, ``region``,
+            ``style`` and ``reason`` are read from here.
+    """
+
+    where: str
+    text: str
+    annotations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gold: tuple[str, ...] | None = None
+    key: str | None = None
+    span: tuple[int, int] | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Intake:
+    """The state of one import: options that readers need, faults found, and what was passed over."""
+
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def fault(self, where: str, message: object) -> None:
+        """Note a row that cannot be used; the import ends with all of them, and writes nothing."""
+        self.faults.append(f"{where}: {message}")
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Count what was passed over or changed by rule, for the report: ``cancelled answers`` ..."""
+        self.counts[what] += number
+
+    def labels(self, names: Iterable[object]) -> tuple[str, ...]:
+        """Names of an export -> label keys in the order of the label set.
+
+        ``label_map`` renames first (``{"Steun": "support", "geen": ""}``; an empty value is no label).
+
+        Raises:
+            ValueError: a name is unknown after that (with the nearest one), no text, or stands twice.
+        """
+        found: list[str] = []
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError(f"a label must be text, found {type(name).__name__} {name!r:.60}")
+            key = self.label_map.get(name, name)
+            if key == NO_LABEL and name in self.label_map:
+                continue
+            if key not in KEYS:
+                raise ValueError(self._unknown(name))
+            if key in found:
+                raise ValueError(f"label {key!r} stands twice")
+            found.append(key)
+        return tuple(key for key in KEYS if key in found)
+
+    def _unknown(self, name: str) -> str:
+        plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+        hint = f" Did you mean '{plain}'?" if plain in KEYS else nearest(plain, list(KEYS))
+        target = plain if plain in KEYS else KEYS[0]
+        return (
+            f"unknown label {name[:60]!r}.{hint} Known: {', '.join(KEYS)}. "
+            f'Rename it with --map "{name[:60]}={target}" (nothing after = for "none of the labels").'
+        )
+
+    def check(self) -> None:
+        """End the import if any fault was noted.
+
+        Raises:
+            DataError: naming file, place and remedy for up to 20 faults.
+        """
+        if not self.faults:
+            return
+        shown = "\n  ".join(self.faults[:SHOWN_FAULTS])
+        more = f"\n  and {len(self.faults) - SHOWN_FAULTS} more" if len(self.faults) > SHOWN_FAULTS else ""
+        plural = "s" if len(self.faults) > 1 else ""
+        raise DataError(
+            f"{len(self.faults)} fault{plural} in the files to import; nothing was written:\n  {shown}{more}"
+        )
