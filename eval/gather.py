@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from eval.predictions import BEHAVIOUR, KIND, Predictions, read_predictions
-from strijdtaal.errors import DataError
+from strijdtaal.errors import DataError, StrijdtaalError
 from strijdtaal.folder import verify_folder
 from training.run import Run
 
@@ -92,6 +93,23 @@ def _join(found: Found, path: Path) -> None:
     if item.system in found[item.split]:
         raise DataError(f"{path}: system '{item.system}' on split '{item.split}' is there already. Rename it.")
     found[item.split][item.system] = item
+
+
+def ensemble_files(run: Run) -> list[Path]:
+    """The predictions of the newest seed ensemble that ``run`` is part of; [] where no ladder beside it holds it.
+
+    ``python -m eval ladder CONFIG`` leaves a ladder beside the runs of its seeds.
+    """
+    found: list[tuple[float, Path]] = []
+    for path in run.folder.absolute().parent.glob("*/ladder.json"):
+        try:
+            verify_folder(path.parent, "ladder")
+            members = json.loads(path.read_text(encoding="utf-8"))["runs"]
+            if run.model_sha256 in [member["model_sha256"] for member in members]:
+                found.append((path.stat().st_mtime, path.parent))
+        except (StrijdtaalError, OSError, ValueError, KeyError, TypeError):
+            continue  # a ladder of another version, or a damaged one, has no say in this report
+    return sorted(max(found)[1].glob("ensemble-*.parquet")) if found else []
 
 
 def predictions_of(run: Run, extra: Sequence[Path] = ()) -> Found:

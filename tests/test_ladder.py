@@ -2,21 +2,25 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from eval import gather
 from eval.bootstrap import f1_intervals
 from eval.ladder import ensemble, finished_run, ladder, seed_configs, table
 from eval.ladder_rows import HEAD, interval, markdown, row
 from eval.pages import plain
 from eval.paired import article_table
 from eval.predictions import Predictions, read_predictions
+from eval.report import write_report
 from strijdtaal.classifier import sigmoid
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import verify_folder
 from strijdtaal.labels import KEYS
+from training.run import open_run
 from training.settings import DEFAULT, load_run_config
 from training.thresholds import best_shared_threshold
 
@@ -140,6 +144,13 @@ def test_two_seeds_through_the_true_path_are_taken_up_again_and_another_config_i
     parts = [read_predictions(tmp_path / f"runs/proef-seed{seed}/predictions/encoder-test.parquet") for seed in (1, 2)]
     np.testing.assert_allclose(item.logits, (parts[0].logits + parts[1].logits) / 2)
     assert not np.allclose(parts[0].logits, parts[1].logits)
+
+    found = gather.ensemble_files(open_run(tmp_path / "runs/proef-seed1"))
+    assert found == []  # this ladder does not lie beside its runs
+    shutil.copytree(out, tmp_path / "runs" / "proef-ladder")
+    _, report = write_report(tmp_path / "runs/proef-seed2")
+    assert report["results"]["test"]["ensemble"]["macro_f1"] == result["systems"][-1]["macro_f1"]
+    assert "ensemble" in report["results"]["held_out"]
 
     monkeypatch.setattr("training.finetune.finetune", None)  # nothing is trained or scored a second time
     monkeypatch.setattr("eval.ladder.score_run", None)

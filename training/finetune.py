@@ -3,126 +3,43 @@
 from __future__ import annotations
 
 import logging
-import math
-import os
-import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import DataCollatorWithPadding, ProgressCallback, Trainer, TrainingArguments, set_seed
 
-from strijdtaal.errors import UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, to_vector
 from strijdtaal.text import clean
 from training.config import dump_config
-from training.dataset import Corpus, load_corpus, to_dataset_dict
+from training.cross_fit import out_of_fold
+from training.dataset import Corpus, load_corpus
 from training.decision import Decision, choose_decision, fixed_decision
-from training.loop import (
-    EpochLines,
-    MaskingTrainer,
-    StopWhenNotFinite,
-    WeightedLoss,
-    make_optimiser,
-    validation_metrics,
-)
-from training.network import classify, fold_calibration, load_network, load_tokenizer
-from training.precision import bf16_is_faster
-from training.pretrain.tokenizer import save_tokenizer
-from training.records import Record
+from training.fit import fit
+from training.network import classify, fold_calibration
 from training.run import KIND, environment, write_json
-from training.settings import RunConfig, TrainSection
+from training.settings import RunConfig
 from training.splits import counts_table
 from training.thresholds import macro_f1
 
 log = logging.getLogger(__name__)
 
 
-def _arguments(section: TrainSection, folder: Path, steps_an_epoch: int) -> TrainingArguments:
-    bf16 = section.precision == "bf16" or (section.precision == "auto" and bf16_is_faster())
-    log.info("Precision: %s", "bf16" if bf16 else "fp32")
-    devices = int(os.environ.get("WORLD_SIZE", max(1, torch.cuda.device_count())))
-    share, rest = divmod(section.batch_size, devices)
-    micro = min(section.micro_batch_size, max(1, share))
-    if rest or share % micro:
-        raise UsageError(
-            f"train.batch_size {section.batch_size} cannot be shared by {devices} devices in steps of {micro}."
-        )
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=section.epochs,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=share // micro,
-        per_device_eval_batch_size=64,
-        learning_rate=section.lr,
-        weight_decay=section.weight_decay,
-        warmup_steps=math.ceil(section.warmup * section.epochs * steps_an_epoch),
-        lr_scheduler_type={"constant": "constant_with_warmup"}.get(section.schedule, section.schedule),
-        train_sampling_strategy="group_by_length",
-        bf16=bf16,
-        use_cpu=not torch.cuda.is_available(),
-        seed=section.seed,
-        data_seed=section.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        logging_nan_inf_filter=False,
-        disable_tqdm=False,
-        save_only_model=True,
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="macro_f1",
-        greater_is_better=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        report_to="none",
-    )
+def _decision(config: RunConfig, corpus: Corpus, logits: Any, gold: Any, work: Path) -> Decision:
+    """The rule that turns logits into decisions: fixed by the config, or chosen on validation data.
 
-
-def _tokenised(corpus: Corpus, tokenizer: Any, max_length: int) -> Any:
-    def encode(batch: dict[str, list[Any]]) -> Any:
-        encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
-        encoded["length"] = [len(ids) for ids in encoded["input_ids"]]
-        return encoded
-
-    return to_dataset_dict(corpus).map(encode, batched=True, remove_columns=["id", "article", "text"])
-
-
-def _trainer(config: RunConfig, corpus: Corpus, folder: Path) -> tuple[Trainer, Any]:
-    tokenizer = load_tokenizer(config.network)
-    data = _tokenised(corpus, tokenizer, config.network.max_length)
-    if config.train.token_mask and tokenizer.mask_token_id is None:
-        raise UsageError("train.token_mask needs a tokenizer with a mask token; set it to 0 for this encoder.")
-    set_seed(config.train.seed)
-    model = load_network(config.network)
-    steps = math.ceil(len(data["train"]) / config.train.batch_size)
-    trainer = MaskingTrainer(
-        config.train.token_mask,
-        tokenizer.mask_token_id,
-        tokenizer.all_special_ids,
-        model=model,
-        args=_arguments(config.train, folder, steps),
-        train_dataset=data["train"],
-        eval_dataset=data["validation"],
-        data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=validation_metrics,
-        compute_loss_func=WeightedLoss(config.train.positive_weight),
-        callbacks=[StopWhenNotFinite()],
-        optimizers=(make_optimiser(model, config.train), None),
-    )
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(EpochLines())
-    return trainer, tokenizer
-
-
-def _decision(config: RunConfig, logits: Any, validation: list[Record], gold: Any) -> Decision:
-    """The rule that turns logits into decisions: fixed by the config, or chosen on validation data."""
+    With ``decision.cross_fit`` the training data has a say too, by the logits of models that did not see it.
+    """
     section = config.decision
     if section.threshold != "validation":
         return fixed_decision(float(section.threshold))
-    articles = [record.article for record in validation]
+    articles = [record.article for record in corpus.splits["validation"]]
+    if section.cross_fit:
+        left_out = out_of_fold(config, corpus, section.cross_fit, work)
+        logits = np.concatenate([logits, left_out.logits])
+        gold = np.concatenate([gold, left_out.gold])
+        articles += left_out.articles
     return choose_decision(logits, gold, articles, calibrate=section.calibrate, per_label=section.per_label)
 
 
@@ -152,23 +69,18 @@ def _epochs(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _write_run(work: Path, config: RunConfig, corpus: Corpus) -> None:
-    checkpoints, model = work / "checkpoints", work / "model"
-    start = time.monotonic()
-    trainer, tokenizer = _trainer(config, corpus, checkpoints)
-    trainer.train()
-    seconds = time.monotonic() - start
-    trainer.model.save_pretrained(model)
-    save_tokenizer(tokenizer, model)
-    shutil.rmtree(checkpoints)  # the Trainer's own files hold pickles; the best weights are in model/
+    model = work / "model"
+    fitted = fit(config, corpus, model)
+    trainer = fitted.trainer
     validation = corpus.splits["validation"]
     logits = classify(model, [clean(record.text) for record in validation], config.network.max_length)
     gold = np.array([to_vector(record.labels) for record in validation])
-    decision = _decision(config, logits, validation, gold)
+    decision = _decision(config, corpus, logits, gold, work)
     if decision.calibrated:  # into the weights, so that every loader gives calibrated probabilities
         fold_calibration(trainer.model, decision.slopes, decision.biases)
         trainer.model.save_pretrained(model)
     metrics = _metrics(decision, _epochs(trainer.state.log_history), logits, gold)
-    write_json(work / "metrics.json", {**metrics, "training_seconds": round(seconds, 1)})
+    write_json(work / "metrics.json", {**metrics, "training_seconds": round(fitted.seconds, 1)})
     (work / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     write_json(work / "data.json", corpus.document())
     device = {"device": str(trainer.args.device), "bf16": trainer.args.bf16, "threads": torch.get_num_threads()}

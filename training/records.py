@@ -119,10 +119,11 @@ def _parse_line(raw: bytes) -> Record:
     try:
         return Record.model_validate(value)
     except ValidationError as error:
-        raise ValueError("; ".join(_explain(fault) for fault in error.errors())) from error
+        raise ValueError("; ".join(explain(fault) for fault in error.errors())) from error
 
 
-def _explain(fault: Any) -> str:
+def explain(fault: Any) -> str:
+    """One fault of pydantic in words for people."""
     key = ".".join(str(part) for part in fault["loc"]) or "record"
     if fault["type"] == "missing":
         hint = ' (write "labels": [] for a sentence without labels)' if key == "labels" else ""

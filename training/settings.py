@@ -63,6 +63,14 @@ class DecisionSection(Section):
     threshold: float | str
     calibrate: bool
     per_label: bool
+    cross_fit: int = Field(ge=0, le=20)
+
+    @field_validator("cross_fit")
+    @classmethod
+    def _none_or_several(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 (validation data alone) or at least 2 folds")
+        return value
 
     @field_validator("threshold", mode="before")
     @classmethod
