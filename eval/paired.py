@@ -100,12 +100,12 @@ def _swapped(first: Sequence[Array], second: Sequence[Array], flips: Array, metr
     return np.asarray(np.mean(found, axis=0))
 
 
-def _seed_variance(first: Sequence[Array], second: Sequence[Array], metric: Metric) -> tuple[float, int]:
+def _seed_variance(values: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Variance of the difference of the means from the choice of seeds, and its degrees of freedom.
 
-    The spread is pooled over both systems, so that one with a single seed is not taken for one without chance.
+    ``values`` holds a score a seed for each of the two systems. The spread is pooled over both, so that one
+    with a single seed is not taken for one without chance.
     """
-    values = [[float(metric(table.sum(axis=0))) for table in tables] for tables in (first, second)]
     freedom = sum(len(each) - 1 for each in values)
     if not freedom:
         return 0.0, 0
@@ -127,7 +127,7 @@ def _widening(test_sd: float, seed_variance: float, freedom: int) -> float:
     return float(np.sqrt(total)) / test_sd * quantile / NORMAL
 
 
-def _padded(tables: Sequence[Array], number: int) -> list[Array]:
+def padded(tables: Sequence[Array], number: int) -> list[Array]:
     """The tables repeated in turn, so that systems with different numbers of seeds can be paired."""
     return [tables[position % len(tables)] for position in range(number)]
 
@@ -141,20 +141,36 @@ def compare_tables(
     chance: the articles (bootstrap) and the seeds (their variance is added, with a t quantile for their number).
     """
     function = METRICS[metric]
-    number = len(first[0])
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
-    flips = generator.integers(0, 2, size=(draws, number)).astype(np.float64)
-    whole = np.ones((1, number))
-    one, two = (float(_mean_over_seeds(tables, whole, function)[0]) for tables in (first, second))
+    weights, flips = resamples(len(first[0]), draws, seed)
+    values = [[float(function(table.sum(axis=0))) for table in tables] for tables in (first, second)]
     drawn = _mean_over_seeds(second, weights, function) - _mean_over_seeds(first, weights, function)
     pairs = math.lcm(len(first), len(second))
-    swapped = _swapped(_padded(first, pairs), _padded(second, pairs), flips, function)
+    swapped = _swapped(padded(first, pairs), padded(second, pairs), flips, function)
+    return conclude(metric, values, drawn, swapped)
+
+
+def resamples(articles: int, draws: int, seed: int) -> tuple[Array, Array]:
+    """How often each draw of the bootstrap holds each article, and which articles each shuffle swaps (0/1).
+
+    Both have shape (draws, articles).
+    """
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(articles, np.full(articles, 1 / articles), size=draws).astype(np.float64)
+    return weights, generator.integers(0, 2, size=(draws, articles)).astype(np.float64)
+
+
+def conclude(metric: str, values: Sequence[Sequence[float]], drawn: Array, swapped: Array) -> Difference:
+    """From scores a seed of both systems and differences in draws and swaps (draws,) to a ``Difference``.
+
+    Undefined when a score is, or when more than half of the draws or swaps are.
+    """
+    draws = len(drawn)
+    one, two = (float(np.mean(each)) for each in values)
     drawn, swapped = drawn[np.isfinite(drawn)], swapped[np.isfinite(swapped)]
     if not np.isfinite(two - one) or 2 * min(len(drawn), len(swapped)) < draws:
         nothing = float("nan")
         return Difference(metric, one, two, two - one, *[nothing] * 6)
-    seed_variance, freedom = _seed_variance(first, second, function)
+    seed_variance, freedom = _seed_variance(values)
     test_sd = float(drawn.std())
     widen = _widening(test_sd, seed_variance, freedom)
     low, high = (two - one + (bound - (two - one)) * widen for bound in np.percentile(drawn, [2.5, 97.5]))

@@ -280,3 +280,8 @@ def test_text_wrapped_at_a_width_is_not_cut_at_line_ends():
 def test_a_short_heading_line_stands_alone():
     text = "Terugtocht bij Tripoli\nDe troepen gingen naar huis."
     assert [text[a:b] for a, b in sentence_spans(text)] == ["Terugtocht bij Tripoli", "De troepen gingen naar huis."]
+
+
+def test_spans_hold_no_white_space_at_their_ends():
+    text = "Kop zonder punt \r\n\r\n  Het leger wacht \n\nEinde"
+    assert [text[start:end] for start, end in sentence_spans(text)] == ["Kop zonder punt", "Het leger wacht", "Einde"]

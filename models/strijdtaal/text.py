@@ -16,10 +16,10 @@ from typing import Any
 from strijdtaal.errors import DataError
 
 MAX_ARTICLE = 1_000_000  # characters; far above any article, far below what makes a splitter slow
-MAX_RUN = 20_000  # characters between two line ends that the splitter is given at once
+MAX_RUN = 5_000  # characters between two line ends that the splitter is given at once; its time grows with the square
 
 # Zero-width characters, byte-order mark, soft hyphen, and marks that change the writing direction.
-_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"\n\s*")
@@ -33,7 +33,7 @@ def clean(text: str) -> str:
     >>> clean("Dat\u00a0zei   hij\u200b.")
     'Dat zei hij.'
     """
-    text = _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+    text = _SPACE.sub(" ", _CONTROL.sub(" ", INVISIBLE.sub("", text))).strip()
     return unicodedata.normalize("NFC", text)
 
 
@@ -110,19 +110,25 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
             "Give one article at a time."
         )
     return [
-        (first, last)
+        _trimmed(text, first, last)
         for start, end in _paragraphs(text)
         for first, last in _paragraph_spans(text, start, end)
         if clean(text[first:last])
     ]
 
 
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its ends; a sentence without a final stop comes with some."""
+    sentence = text[start:end]
+    return end - len(sentence.lstrip()), start + len(sentence.rstrip())
+
+
 def _paragraph_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Sentences of one paragraph. A very long one is taken in runs that overlap at a sentence start."""
-    while clean(text[start:end]):
+    while start < end:
         stop = min(start + MAX_RUN, end)
         part = text[start:stop]
-        spans = _merge_after_titles(part, _syntok_spans(part))
+        spans = _merge_after_titles(part, _syntok_spans(part)) if clean(part) else []
         whole = spans if stop == end or len(spans) < 2 else spans[:-1]  # the last may be cut off
         yield from ((start + first, start + last) for first, last in whole)
         start = stop if len(whole) == len(spans) else start + spans[-1][0]

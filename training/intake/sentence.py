@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from strijdtaal.errors import DataError, nearest
 from strijdtaal.labels import KEYS
+from strijdtaal.text import clean
 
 SHOWN_FAULTS = 20
+MAX_FAULTS = 10_000  # then the file is not what it is taken for, and reading it further is idle
+MAX_MESSAGE = 1_000  # characters
+SHOWN_NAME = 60
 NO_LABEL = ""  # what --map gives to an answer that means "none of the labels"
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # would act on a terminal
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,14 @@ class Intake:
     counts: Counter[str] = field(default_factory=Counter)
 
     def fault(self, where: str, message: object) -> None:
-        """Note a row that cannot be used; the import ends with all of them, and writes nothing."""
-        self.faults.append(f"{where}: {message}")
+        """Note a row that cannot be used; the import ends with all of them, and writes nothing.
+
+        Raises:
+            DataError: the ``MAX_FAULTS``-th fault; no more is read.
+        """
+        self.faults.append(_UNPRINTABLE.sub("\ufffd", f"{where}: {message}"[:MAX_MESSAGE]))
+        if len(self.faults) >= MAX_FAULTS:
+            self.check()
 
     def count(self, what: str, number: int = 1) -> None:
         """Count what was passed over or changed by rule, for the report: ``cancelled answers`` ..."""
@@ -59,32 +72,34 @@ class Intake:
     def labels(self, names: Iterable[object]) -> tuple[str, ...]:
         """Names of an export -> label keys in the order of the label set.
 
-        ``label_map`` renames first (``{"Steun": "support", "geen": ""}``; an empty value is no label).
+        ``label_map`` renames first (``{"Steun": "support", "geen": ""}``; an empty value is no label). Two names
+        may mean one label.
 
         Raises:
             ValueError: a name is unknown after that (with the nearest one), no text, or stands twice.
         """
-        found: list[str] = []
+        if isinstance(names, str):
+            raise ValueError(f"the labels must be a list, found the text {names[:SHOWN_NAME]!r}")
+        found: dict[str, str] = {}
         for name in names:
             if not isinstance(name, str):
                 raise ValueError(f"a label must be text, found {type(name).__name__} {name!r:.60}")
             key = self.label_map.get(name, name)
-            if key == NO_LABEL and name in self.label_map:
-                continue
-            if key not in KEYS:
+            if key not in KEYS and not (key == NO_LABEL and name in self.label_map):
                 raise ValueError(self._unknown(name))
-            if key in found:
-                raise ValueError(f"label {key!r} stands twice")
-            found.append(key)
-        return tuple(key for key in KEYS if key in found)
+            if name in found:
+                raise ValueError(f"label {name!r} stands twice")
+            found[name] = key
+        return tuple([key for key in KEYS if key in found.values()]) if found else ()
 
     def _unknown(self, name: str) -> str:
-        plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+        name = name[:SHOWN_NAME]
+        plain = clean(name).lower().replace(" ", "_").replace("-", "_")
         hint = f" Did you mean '{plain}'?" if plain in KEYS else nearest(plain, list(KEYS))
         target = plain if plain in KEYS else KEYS[0]
         return (
-            f"unknown label {name[:60]!r}.{hint} Known: {', '.join(KEYS)}. "
-            f'Rename it with --map "{name[:60]}={target}" (nothing after = for "none of the labels").'
+            f"unknown label {name!r}.{hint} Known: {', '.join(KEYS)}. "
+            f'Rename it with --map "{name}={target}" (nothing after = for "none of the labels").'
         )
 
     def check(self) -> None:
@@ -96,8 +111,10 @@ class Intake:
         if not self.faults:
             return
         shown = "\n  ".join(self.faults[:SHOWN_FAULTS])
-        more = f"\n  and {len(self.faults) - SHOWN_FAULTS} more" if len(self.faults) > SHOWN_FAULTS else ""
+        more = f"\n  and {len(self.faults) - SHOWN_FAULTS:,} more" if len(self.faults) > SHOWN_FAULTS else ""
+        if len(self.faults) >= MAX_FAULTS:
+            more += "; reading stopped there. Is this the right file, and the right --format?"
         plural = "s" if len(self.faults) > 1 else ""
         raise DataError(
-            f"{len(self.faults)} fault{plural} in the files to import; nothing was written:\n  {shown}{more}"
+            f"{len(self.faults):,} fault{plural} in the files to import; nothing was written:\n  {shown}{more}"
         )

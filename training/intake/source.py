@@ -1,26 +1,58 @@
-"""The files to import: read once, capped, decoded strictly; folders and zip archives opened with care.
-
-Nothing in an archive is written to disk, and its members are checked (name, size, ratio, number) before
-they are unpacked.
-"""
+"""The files to import: read once, capped, decoded strictly; folders and zip archives opened with care."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from strijdtaal.errors import DataError
+from strijdtaal.errors import DataError, UsageError, nearest
+from training.intake.archive import DOCUMENTS, MAX_FILE_BYTES, MAX_MEMBERS, is_archive, is_junk, open_zip
 
-MAX_FILE_BYTES = 2_000_000_000
-MAX_MEMBERS = 10_000
-MAX_RATIO = 200  # unpacked bytes for each packed one; text seldom passes 20
-SMALL = 1_000_000  # unpacked bytes below which the ratio does not matter
+HEAD_BYTES = 1_000_000  # what recognising a format may look at
 
-_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_MARKS = (  # the longer ones first
+    (b"\xff\xfe\x00\x00", "UTF-32", "utf-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32", "utf-32"),
+    (b"\xff\xfe", "UTF-16", "utf-16"),
+    (b"\xfe\xff", "UTF-16", "utf-16"),
+)
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+    b"Rar!\x1a\x07": "RAR",
+}
+_UTF8_MARK = b"\xef\xbb\xbf"
+_NO_ENCODING_OF_FILES = {"idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape", "utf-7"}
+_MEMBER = re.compile(r"\.zip!", re.IGNORECASE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _share_of_nul(data: bytes) -> float:
+    return data.count(0) / len(data) if data else 0.0
+
+
+def other_unicode(data: bytes) -> tuple[str, str] | None:
+    """Name and --encoding of text in UTF-16 or UTF-32, by its mark or, without one, by its NUL bytes."""
+    for mark, name, encoding in _MARKS:
+        if data.startswith(mark):
+            return name, encoding
+    sample = data[:4000]
+    if b"\0" not in sample:
+        return None
+    first, second, third, fourth = (_share_of_nul(sample[start::4]) for start in range(4))
+    few, many = 0.05, 0.6  # Dutch text is nearly all Latin letters, whose other bytes are NUL
+    if max(first, third) <= few and min(second, fourth) >= many:
+        return "UTF-16 without a byte-order mark", "utf-16-le"
+    if max(second, fourth) <= few and min(first, third) >= many:
+        return "UTF-16 without a byte-order mark", "utf-16-be"
+    return None
 
 
 @dataclass(frozen=True)
@@ -28,23 +60,33 @@ class Source:
     """One file, or one member of an archive: ``name`` for messages, ``data`` as bytes."""
 
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     encoding: str = "utf-8"
     beside: Mapping[str, Source] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def path(self) -> PurePosixPath:
+        """Folders and name, those within the archive for a member of one."""
+        return PurePosixPath(_MEMBER.split(self.name.replace("\\", "/"))[-1])
+
+    @property
     def stem(self) -> str:
         """The file's name without folders and ending."""
-        return PurePosixPath(self.name.replace("\\", "/").rpartition("!")[2]).stem
+        return self.path.stem
 
     @property
     def suffix(self) -> str:
         """The ending in lower case, with its dot."""
-        return PurePosixPath(self.name).suffix.lower()
+        return self.path.suffix.lower()
 
     def sibling(self, suffix: str) -> Source | None:
         """The file of the same name with another ending, as ``.txt`` beside ``.ann``."""
-        return self.beside.get(str(PurePosixPath(self.name).with_suffix(suffix)))
+        return self.beside.get(self.name.removesuffix(self.path.suffix) + suffix)
+
+    @property
+    def head(self) -> str:
+        """The beginning, decoded without complaints, to recognise a format by."""
+        return self.data[:HEAD_BYTES].decode(self.encoding, errors="replace").removeprefix("\ufeff")
 
     @cached_property
     def text(self) -> str:
@@ -53,64 +95,87 @@ class Source:
         Raises:
             DataError: not in the expected encoding; the byte and its place are named.
         """
-        for mark, found in _MARKS.items():
-            if self.data.startswith(mark) and self.encoding == "utf-8":
-                raise DataError(f"{self.name} is {found}. Save it as UTF-8, or give --encoding utf-16.")
+        if self.encoding == "utf-8" and (found := other_unicode(self.data)):
+            raise DataError(f"{self.name} is {found[0]}. Save it as UTF-8, or give --encoding {found[1]}.")
+        if self.encoding != "utf-8" and self.data.startswith(_UTF8_MARK):
+            raise DataError(f"{self.name} begins with the mark of UTF-8: import it without --encoding {self.encoding}.")
         try:
-            return self.data.decode("utf-8-sig" if self.encoding == "utf-8" else self.encoding)
+            text = self.data.decode(self.encoding)
         except UnicodeDecodeError as error:
-            line = self.data.count(b"\n", 0, error.start) + 1
+            line = self.data[: error.start].decode(self.encoding, errors="ignore").count("\n") + 1
             raise DataError(
                 f"{self.name}, line {line}: not {self.encoding} (byte {self.data[error.start]:#04x} at position "
                 f"{error.start}). Save it as UTF-8, or name its encoding, for example --encoding cp1252."
             ) from error
+        if self.encoding != "utf-8" and _SURROGATE.search(text):
+            raise DataError(
+                f"{self.name} holds half of a surrogate pair when read as {self.encoding}. Save it as UTF-8."
+            )
+        return text.removeprefix("\ufeff")
 
 
 def _read(path: Path) -> bytes:
     try:
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise DataError(f"{path} has {size:,} bytes; at most {MAX_FILE_BYTES:,}. Divide it into parts.")
-        return path.read_bytes()
+        with path.open("rb") as file:  # the size is not asked: a pipe has none
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror}. Check the path.") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"{path} has more than {MAX_FILE_BYTES:,} bytes. Divide it into parts.")
+    return data
 
 
-def _check_member(archive: Path, info: zipfile.ZipInfo) -> None:
-    name = info.filename.replace("\\", "/")
-    if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
-        raise DataError(f"{archive} holds a file that points outside it: {info.filename!r}. Nothing was unpacked.")
-    if (info.external_attr >> 28) == 0xA:
-        raise DataError(f"{archive} holds a symbolic link, {info.filename!r}. Pack the file itself.")
-    if info.flag_bits & 1:
-        raise DataError(f"{archive}: {info.filename!r} is encrypted. Unpack it yourself and import the files.")
-    if info.file_size > max(SMALL, MAX_RATIO * info.compress_size):
-        raise DataError(
-            f"{archive}: {info.filename!r} would grow from {info.compress_size:,} to {info.file_size:,} bytes, "
-            f"more than {MAX_RATIO} to 1. If that is right, unpack it yourself and import the files."
-        )
+def _walk(path: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"Cannot read {error.filename}: {error.strerror}. Check its permissions.") from error
 
-
-def _open_zip(path: Path, data: bytes) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            if len(members) > MAX_MEMBERS:
-                raise DataError(f"{path} holds {len(members):,} files; at most {MAX_MEMBERS:,}.")
-            for info in members:
-                _check_member(path, info)
-            if (total := sum(info.file_size for info in members)) > MAX_FILE_BYTES:
-                raise DataError(f"{path} unpacks to {total:,} bytes; at most {MAX_FILE_BYTES:,}.")
-            chosen = [info for info in members if not PurePosixPath(info.filename).name.startswith(".")]
-            return {f"{path}!{info.filename}": archive.read(info) for info in chosen}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise DataError(f"{path} is no zip archive that can be read: {error}. Is it cut off?") from error
+    for folder, _, names in os.walk(path, onerror=refuse):
+        for file in (Path(folder, name) for name in names):
+            if not is_junk(file.relative_to(path).parts):
+                yield file
 
 
 def _files_below(path: Path) -> list[Path]:
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.is_symlink() and not p.name.startswith("."))
+    found: list[Path] = []
+    for file in _walk(path):
+        if file.is_symlink():
+            raise DataError(f"{file} is a symbolic link. Name the file itself, or import it apart.")
+        if file.is_file():
+            found.append(file)
+        if len(found) > MAX_MEMBERS:
+            raise DataError(f"{path} holds more than {MAX_MEMBERS:,} files. Is it the right folder?")
     if not found:
         raise DataError(f"{path} holds no files. Give an export, or a folder that holds one.")
-    return found
+    return sorted(found)
+
+
+def _contents(file: Path) -> dict[str, bytes]:
+    data = _read(file)
+    suffix = file.suffix.lower()
+    if suffix == ".zip":
+        return {f"{file}!{name}": inside for name, inside in open_zip(file, data).items()}
+    if is_archive(data) and suffix not in DOCUMENTS:
+        raise DataError(f"{file} is a zip archive by its content. Name it {file.name}.zip if it holds exports.")
+    for magic, kind in _PACKED.items():
+        if data.startswith(magic):
+            raise DataError(f"{file} is packed ({kind}). Unpack it first; of archives only .zip is read.")
+    return {str(file): data}
+
+
+def _check_encoding(encoding: str) -> str:
+    """The name that Python gives to an encoding of text."""
+    import codecs
+    from encodings.aliases import aliases
+
+    try:
+        b"text".decode(encoding, errors="replace")  # refuses codecs that are not for text, such as base64
+        name = codecs.lookup(encoding).name
+        if name in _NO_ENCODING_OF_FILES:
+            raise LookupError(name)
+    except (LookupError, ValueError) as error:
+        hint = nearest(encoding.lower(), ["utf-8", "utf-16", "latin-1", "cp1252", *aliases])
+        raise UsageError(f"Unknown --encoding {encoding!r}.{hint} Common ones: utf-8, cp1252, utf-16.") from error
+    return "utf-8" if name == "utf-8-sig" else name
 
 
 def open_sources(paths: Sequence[Path], encoding: str = "utf-8") -> list[Source]:
@@ -118,16 +183,21 @@ def open_sources(paths: Sequence[Path], encoding: str = "utf-8") -> list[Source]
 
     Raises:
         DataError: a path is missing, unreadable, too large, or an archive that is damaged or unsafe.
-        LookupError: ``encoding`` is unknown to Python.
+        UsageError: ``encoding`` is unknown, or a file is given twice.
     """
+    encoding = _check_encoding(encoding)
     contents: dict[str, bytes] = {}
+    seen: dict[Path, Path] = {}
+    total = 0
     for path in paths:
         for file in _files_below(path) if path.is_dir() else [path]:
-            data = _read(file)
-            if data.startswith(b"PK\x03\x04") and file.suffix.lower() not in (".xlsx", ".docx"):
-                contents.update(_open_zip(file, data))
-            else:
-                contents[str(file)] = data
+            if (real := file.resolve()) in seen:
+                raise UsageError(f"{file} is given twice (the other time as {seen[real]}). Name it once.")
+            seen[real] = file
+            found = _contents(file)
+            contents.update(found)
+            if (total := total + sum(map(len, found.values()))) > MAX_FILE_BYTES:
+                raise DataError(f"The files have more than {MAX_FILE_BYTES:,} bytes together. Import them in parts.")
     beside: dict[str, Source] = {}
     for name, data in contents.items():
         beside[name] = Source(name, data, encoding, beside)
