@@ -1,6 +1,5 @@
 """Adjudication: what settles a difference and what does not, on fixed answers and on synthetic annotators."""
 
-import json
 import random
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from strijdtaal.errors import UsageError
 from strijdtaal.labels import KEYS
-from training.intake.adjudicate import Item, adjudicate, check_method, queue_rows, tally
+from training.intake.adjudicate import Item, adjudicate, check_method, tally
 from training.intake.crowd import estimate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,26 +120,6 @@ def test_tally_counts_every_sentence_once():
     items = [item(["threat"]), item(["threat"], []), item([], []), item(), item(gold=("retreat",)), item(["support"])]
     found = tally(adjudicate(items, "majority"))
     assert found == {"gold": 1, "alike": 1, "single": 2, "unsettled": 1, "unanswered": 1}
-
-
-def test_queue_rows_are_sorted_and_ready_for_json():
-    items = [
-        Item("a10-2", {"bram": ("threat",), "anna": ()}),
-        Item("a2-10", {"bram": (), "anna": ("support", "retreat")}),
-        Item("a2-9", {"bram": ("threat",), "anna": ("threat",)}),
-        Item("a2-1", {}),
-    ]
-    texts = {one.id: f"Zin {one.id}." for one in items}
-    rows = queue_rows(items, adjudicate(items), texts, {one.id: one.id.split("-")[0] for one in items})
-    assert [one["id"] for one in rows] == ["a2-1", "a2-10", "a10-2"]
-    assert json.loads(json.dumps(rows))[1] == {
-        "id": "a2-10",
-        "article": "a2",
-        "text": "Zin a2-10.",
-        "annotations": {"anna": ["support", "retreat"], "bram": []},
-        "tied": ["support", "retreat"],
-        "reason": "not unanimous: 1 of 2 for support; 1 of 2 for retreat",
-    }
 
 
 answers = st.dictionaries(st.sampled_from("abcde"), st.lists(st.sampled_from(KEYS), unique=True).map(tuple), max_size=5)
