@@ -1,13 +1,24 @@
 """Splits: whole articles, no text on two sides, labels spread evenly, the same under a seed."""
 
+import hashlib
 import itertools
+import json
+import logging
 import random
+import re
+from collections import defaultdict
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from strijdtaal.errors import DataError
+from strijdtaal.errors import DataError, UsageError
 from strijdtaal.labels import KEYS
+from strijdtaal.text import clean
+from training import duplicates
+from training.dataset import load_corpus
 from training.records import Record
+from training.settings import DEFAULT, load_run_config
 from training.splits import (
     COMMON,
     NEAR_DUPLICATE,
@@ -16,6 +27,7 @@ from training.splits import (
     leaks,
     near_duplicates,
     shingles,
+    split_by_date,
     split_records,
 )
 
@@ -194,6 +206,90 @@ class TestNearDuplicates:
         assert near_duplicates(records) == expected
 
 
+def pure_shingles(text):
+    """The definition, word by word."""
+    words = re.findall(r"\w+", clean(text).lower())
+    runs = [words[i : i + 5] for i in range(max(1, len(words) - 4))]
+    return frozenset(hashlib.blake2b(" ".join(run).encode(), digest_size=8).digest() for run in runs)
+
+
+def pure_near_duplicates(records, common):
+    """Near-duplicates with sets and dictionaries: slow, and plain to see."""
+    same = defaultdict(list)
+    for number, record in enumerate(records):
+        same[pure_shingles(record.text)].append(number)
+    texts = list(same.items())
+    pairs = []
+    for _, members in texts:
+        few = len(members) <= common
+        equal = itertools.combinations(members, 2) if few else itertools.product(members[:1], members[1:])
+        pairs += [(one, two, 1.0) for one, two in equal]
+    index = defaultdict(list)
+    for number, (found, _) in enumerate(texts):
+        for shingle in found:
+            index[shingle].append(number)
+    shared = defaultdict(int)
+    for members in index.values():
+        if len(members) <= common:
+            for pair in itertools.combinations(members, 2):
+                shared[pair] += 1
+    for (one, two), count in shared.items():
+        (first, left), (second, right) = texts[one], texts[two]
+        similarity = count / (len(first) + len(second) - count)
+        if similarity > 0.5:
+            products = itertools.product(left[:common], right[:common])
+            pairs += [(min(pair), max(pair), similarity) for pair in products]
+    return sorted(pair for pair in pairs if records[pair[0]].article != records[pair[1]].article)
+
+
+def pure_groups(records, pairs):
+    """Articles joined by the pairs, one by one; a group is called after the article that was joined to last."""
+    parent = {record.article: record.article for record in records}
+
+    def root(name):
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for first, second, _ in pairs:
+        parent[root(records[second].article)] = root(records[first].article)
+    members = defaultdict(list)
+    for number, record in enumerate(records):
+        members[root(record.article)].append(number)
+    return [members[name] for name in sorted(members)]
+
+
+class TestTheDefinition:
+    """The fast search against the plain definition, also where texts are common and work is cut into blocks."""
+
+    sentences = st.lists(st.sampled_from(WORDS[:4]), max_size=9).map(" ".join)
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        texts=st.lists(st.tuples(st.integers(0, 9), sentences), max_size=40),
+        common=st.sampled_from([2, 3, 200]),
+        block=st.sampled_from([1, 7, 4_000_000]),
+    )
+    def test_pairs_and_groups_are_those_of_the_definition(self, texts, common, block):
+        records = [make(f"a{article}", number, text or "–") for number, (article, text) in enumerate(texts)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(duplicates, "COMMON", common)
+            patch.setattr(duplicates, "BLOCK", block)
+            expected = pure_near_duplicates(records, common)
+            assert near_duplicates(records) == expected
+            assert groups(records) == pure_groups(records, expected)
+
+    @settings(max_examples=100, deadline=None)
+    @given(one=st.text(max_size=60), other=st.text(max_size=60))
+    def test_shingles_are_equal_where_those_of_the_definition_are(self, one, other):
+        assert len(shingles(one)) == len(pure_shingles(one))
+        assert len(shingles(one) & shingles(other)) == len(pure_shingles(one) & pure_shingles(other))
+
+    def test_nothing_has_no_pairs_and_no_groups(self):
+        assert near_duplicates([]) == []
+        assert groups([]) == []
+
+
 class TestLeaks:
     @pytest.fixture(scope="class")
     def sides(self):
@@ -252,6 +348,108 @@ class TestRefused:
         assert "has no sentence with label 'retreat'" in message
         assert any(f"Split '{name}'" in message for name in SHARES)
         assert "Annotate more of them, in different articles, or choose another data.seed" in message
+
+
+def dated(number_of_articles=120, days=("2014-03-01", "2014-11-30", "2015-01-01", "2015-06-30")):
+    """The invented articles, dated in turn."""
+    records = corpus(number_of_articles)
+    return [record.model_copy(update={"date": days[int(record.article[1:]) % len(days)]}) for record in records]
+
+
+class TestByDate:
+    before = "2015-01-01"
+
+    def test_what_is_earlier_is_trained_on_and_the_rest_tested(self):
+        records = dated()
+        splits, left_out = split_by_date(records, self.before, 0.2, seed=1)
+        assert list(splits) == ["train", "validation", "test"]
+        assert left_out == []
+        assert {record.date for record in splits["train"] + splits["validation"]} == {"2014-03-01", "2014-11-30"}
+        assert {record.date for record in splits["test"]} == {"2015-01-01", "2015-06-30"}  # the day itself is later
+        assert sorted(record.id for part in splits.values() for record in part) == sorted(r.id for r in records)
+        assert not articles(splits["train"]) & articles(splits["validation"])
+        earlier = len(splits["train"]) + len(splits["validation"])
+        assert len(splits["validation"]) / earlier == pytest.approx(0.2, abs=0.03)
+
+    def test_later_articles_that_share_a_text_with_earlier_ones_are_left_out(self):
+        records = dated()
+        text = " ".join(WORDS[:12])
+        planted = [("a0000", "2014-03-01"), ("a0002", "2015-01-01"), ("a0003", "2015-06-30")]
+        records += [make(name, 50, text).model_copy(update={"date": day}) for name, day in planted]
+        splits, left_out = split_by_date(records, self.before, 0.2, seed=1)
+        assert articles(left_out) == {"a0002", "a0003"}
+        assert articles(splits["test"]).isdisjoint(articles(left_out))
+        assert "a0000" in articles(splits["train"] + splits["validation"])
+        assert leaks(splits["train"] + splits["validation"], splits["test"]) == []
+
+    def test_an_article_on_both_sides_keeps_its_earlier_sentences(self):
+        records = dated()
+        records[0] = records[0].model_copy(update={"date": "2016-01-01"})
+        splits, left_out = split_by_date(records, self.before, 0.2, seed=1)
+        assert left_out == [records[0]]
+        rest = [record.id for record in records[1:] if record.article == records[0].article]
+        assert set(rest) <= {record.id for record in splits["train"] + splits["validation"]}
+
+    def test_texts_shared_among_later_articles_stay_in_test(self):
+        text = " ".join(WORDS[:12])
+        more = [make(name, 50, text).model_copy(update={"date": "2015-01-01"}) for name in ("a0002", "a0006")]
+        splits, left_out = split_by_date(dated() + more, self.before, 0.2, seed=1)
+        assert left_out == []
+        assert {record.id for record in more} <= {record.id for record in splits["test"]}
+
+    def test_undated_sentences_are_counted_and_the_first_is_named(self):
+        records = dated()
+        for number in (3, 70, 71):
+            records[number] = records[number].model_copy(update={"date": None})
+        with pytest.raises(DataError, match=rf"^3 of {len(records)} sentences have no date, .*'{records[3].id}'"):
+            split_by_date(records, self.before, 0.2, seed=1)
+
+    @pytest.mark.parametrize(("day", "side"), [("2014-03-01", "before"), ("2015-07-01", "on or after")])
+    def test_a_date_with_nothing_on_one_side_is_refused_with_the_range(self, day, side):
+        message = f"No sentence is dated {side} {day}: the dates run from 2014-03-01 to 2015-06-30"
+        with pytest.raises(DataError, match=message):
+            split_by_date(dated(), day, 0.2, seed=1)
+
+    def test_a_label_that_is_never_given_later_is_named(self):
+        records = [
+            record.model_copy(update={"labels": tuple(set(record.labels) - {"retreat"})})
+            if str(record.date) >= self.before
+            else record
+            for record in dated()
+        ]
+        with pytest.raises(DataError, match=r"Split 'test' has no sentence with label 'retreat'.*data\.train_before"):
+            split_by_date(records, self.before, 0.2, seed=1)
+
+    def test_a_config_asks_for_it_and_what_is_left_out_is_said_and_kept(self, tmp_path, caplog):
+        text = " ".join(WORDS[:12])
+        more = [
+            make(name, 50, text).model_copy(update={"date": day})
+            for name, day in (("a0000", "2014-03-01"), ("a0002", "2015-01-01"))
+        ]
+        path = tmp_path / "zinnen.jsonl"
+        path.write_text("".join(f"{record.model_dump_json()}\n" for record in dated() + more), "utf-8")
+        overrides = [f"data.files=[{path}]", "data.held_out=[]"]
+        config = load_run_config(DEFAULT, [*overrides, f"data.train_before={self.before}"])
+        with caplog.at_level(logging.INFO):
+            corpus_ = load_corpus(config.data)
+        assert {record.date for record in corpus_.splits["test"]} == {"2015-01-01", "2015-06-30"}
+        left_out = corpus_.document()["left_out"]
+        assert f"{len(left_out)} sentences dated from 2015-01-01 on are left out of test (articles: 1)" in caplog.text
+        assert {identity[:5] for identity in left_out} == {"a0002"}
+        at_random = load_corpus(load_run_config(DEFAULT, overrides).data)
+        assert at_random.split_fingerprint != corpus_.split_fingerprint
+        assert at_random.data_fingerprint == corpus_.data_fingerprint
+        assert "left_out" not in at_random.document()
+
+    @pytest.mark.parametrize("value", ["2015-1-1", "'2015-02-30'", "gisteren", "2015", "2015-01-01 10:00:00", "[]"])
+    def test_what_is_no_date_is_refused_by_key(self, value):
+        with pytest.raises(UsageError, match=r"data\.train_before: must be a date"):
+            load_run_config(DEFAULT, [f"data.train_before={value}"])
+
+    def test_a_date_is_text_in_the_resolved_config(self):
+        config = load_run_config(DEFAULT, ["data.train_before=2015-01-01"])
+        assert json.loads(config.model_dump_json())["data"]["train_before"] == "2015-01-01"
+        assert load_run_config(DEFAULT, ["data.train_before='2015-01-01'"]) == config
 
 
 def test_the_table_counts_articles_sentences_and_labels():

@@ -1,4 +1,4 @@
-"""``python -m training``: check annotations, fine-tune, pretrain. Run it from the project's root."""
+"""``python -m training``: import and check annotations, fine-tune, pretrain. Run it from the project's root."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.audit import add_arguments, run_audit
 from training.console import run_command
+from training.intake import door
+from training.suggest.door import add_suggest, run_suggest
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,8 +24,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see configs/")
         command.add_argument("override", nargs="*", metavar="key=value", help="for example train.seed=2")
-    audit = commands.add_parser("audit", help="check annotations: counts, duplicates, shortcuts, agreement")
-    audit.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSONL files, or folders of them")
+    audit = "check annotations, or any data set: leaks, duplicates, shortcuts, agreement"
+    add_arguments(commands.add_parser("audit", help=audit, description=audit))
+    for add in (door.add_import, door.add_agree, door.add_export, add_suggest):
+        add(commands)
     probe = commands.add_parser("probe", help="how many masked pieces of our sentences an encoder guesses right")
     probe.add_argument("model", type=Path, metavar="MODEL", help="folder of a masked language model")
     return parser
@@ -33,16 +38,6 @@ def _probe(model: Path) -> None:
 
     accuracy, total = masked_accuracy(model, own_sentences())
     sys.stdout.write(f"masked-token accuracy {100 * accuracy:.1f}% of {total} masked pieces\n")
-
-
-def _audit(files: list[Path]) -> None:
-    from training.audit import audit, table
-    from training.records import find_files, read_records
-
-    checks = audit(read_records(find_files(files)))
-    failed = sum(check.passed is False for check in checks)
-    verdict = f"{failed} bounds are not met" if failed else "All bounds are met"
-    sys.stdout.write(f"{table(checks)}\n\n{verdict}.\n")
 
 
 def _finetune(config_path: Path, overrides: list[str]) -> None:
@@ -87,9 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
     if arguments.command == "audit":
-        return run_command("training", lambda: _audit(arguments.files))
+        return run_command("training", lambda: run_audit(arguments))
     if arguments.command == "probe":
         return run_command("training", lambda: _probe(arguments.model))
+    intake = {"import": door.run_import, "agree": door.run_agree, "export": door.run_export, "suggest": run_suggest}
+    if arguments.command in intake:
+        return run_command("training", lambda: intake[arguments.command](arguments))
     command = {"finetune": _finetune, "pretrain": _pretrain, "splits": _splits}[arguments.command]
     return run_command("training", lambda: command(arguments.config, arguments.override))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from strijdtaal.text import clean
 from training.config import ROOT
 from training.records import Record, find_files, fingerprint, read_records
 from training.settings import DataSection
-from training.splits import leaks, split_records
+from training.splits import leaks, split_by_date, split_records
+
+logger = logging.getLogger(__name__)
 
 TRAIN = "train"
 HELD_OUT = "held_out"
@@ -23,11 +26,15 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Corpus:
-    """Records by split (train, validation, test and, if given, held_out), and their fingerprints."""
+    """Records by split (train, validation, test and, if given, held_out), and their fingerprints.
+
+    ``left_out`` are the ids of sentences after the date of a split in time that earlier ones give away.
+    """
 
     splits: dict[str, list[Record]]
     data_fingerprint: str
     split_fingerprint: str
+    left_out: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """What a run stores of its data: fingerprints, counts, and the ids of each split."""
@@ -38,6 +45,7 @@ class Corpus:
             "split_fingerprint": self.split_fingerprint,
             "counts": {name: _count(records) for name, records in self.splits.items()},
             "ids": {name: [record.id for record in records] for name, records in self.splits.items()},
+            **({"left_out": self.left_out} if self.left_out else {}),
         }
 
 
@@ -71,15 +79,30 @@ def load_corpus(section: DataSection) -> Corpus:
     if found:
         pairs = "; ".join(f"{one} ~ {other}" for one, other in found[:5])
         raise DataError(f"{len(found)} held-out sentences are also in data.files: {pairs}. Remove them from one side.")
+    splits, left_out = _split(records, section)
+    if held_out:
+        splits[HELD_OUT] = held_out
+    left_ids = [record.id for record in left_out]
+    return Corpus(splits, fingerprint([*records, *held_out]), _split_fingerprint(splits), left_ids)
+
+
+def _split(records: Sequence[Record], section: DataSection) -> tuple[dict[str, list[Record]], list[Record]]:
+    """The splits that a config asks for, and what is in none of them."""
+    if section.train_before:
+        splits, left_out = split_by_date(records, section.train_before, section.validation, section.seed)
+        if left_out:
+            articles = len({record.article for record in left_out})
+            logger.info(
+                "%d sentences dated from %s on are left out of test (articles: %d): their article, or one that shares "
+                "a sentence with it, began before.", len(left_out), section.train_before, articles,
+            )  # fmt: skip
+        return splits, left_out
     shares = {
         TRAIN: 1 - section.validation - section.test,
         "validation": section.validation,
         "test": section.test,
     }
-    splits = split_records(records, shares, section.seed)
-    if held_out:
-        splits[HELD_OUT] = held_out
-    return Corpus(splits, fingerprint([*records, *held_out]), _split_fingerprint(splits))
+    return split_records(records, shares, section.seed), []
 
 
 def to_dataset_dict(corpus: Corpus) -> Any:

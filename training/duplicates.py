@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.word_runs import Hashes, Numbers, all_runs, scramble
+from training.word_runs import Hashes, Numbers, Tokens, scramble, tokenise
 
 SHINGLE = 5  # words
 NEAR_DUPLICATE = 0.5  # Jaccard similarity of word shingles above which two sentences are one text
@@ -35,7 +35,7 @@ class Item(Protocol):
 
 def shingles(text: str) -> frozenset[int]:
     """Hashes of the overlapping runs of ``SHINGLE`` words, lower case; short texts are one shingle."""
-    return frozenset(all_runs([text], SHINGLE, whole=True)[1].tolist())
+    return frozenset(tokenise([text]).runs(SHINGLE, whole=True)[1].tolist())
 
 
 def numbered(names: Iterable[str]) -> Numbers:
@@ -124,11 +124,12 @@ class TextIndex:
                 yield np.minimum(one, two), np.maximum(one, two), np.repeat(similarity[start:stop], times)
 
 
-def index_texts(texts: Iterable[str]) -> TextIndex:
-    """Index sentences by their shingles."""
-    rows, runs = all_runs(texts, SHINGLE, whole=True)
+def index_texts(texts: Iterable[str] | Tokens) -> TextIndex:
+    """Index sentences, or their words, by their shingles."""
+    tokens = texts if isinstance(texts, Tokens) else tokenise(texts)
+    rows, runs = tokens.runs(SHINGLE, whole=True)
     different, codes = np.unique(runs, return_inverse=True)
-    matrix = ones(rows, codes, (int(rows[-1]) + 1 if len(rows) else 0, max(1, len(different))))
+    matrix = ones(rows, codes, (len(tokens.lengths), max(1, len(different))))
     del rows, runs, codes
     text_of = _equal_sets(matrix, different)
     order = np.argsort(text_of, kind="stable")

@@ -86,8 +86,12 @@ class Record(BaseModel):
     @field_validator("date")
     @classmethod
     def _real_date(cls, value: str | None) -> str | None:
-        if value is not None and date.fromisoformat(value).isoformat() != value:
-            raise ValueError("must be written as year-month-day, for example 2020-05-22")
+        try:
+            known = value is None or date.fromisoformat(value).isoformat() == value
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"must be written as year-month-day, for example 2020-05-22, found {value!r:.40}")
         return value
 
 

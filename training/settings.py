@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,22 @@ class DataSection(Section):
     behaviour: list[Path]
     validation: Share
     test: Share
+    train_before: str
     seed: int = Field(ge=0)
+
+    @field_validator("train_before", mode="before")
+    @classmethod
+    def _day_or_empty(cls, value: Any) -> Any:
+        if value == "":
+            return value
+        if isinstance(value, date) and not isinstance(value, datetime):  # YAML reads a bare date so
+            return value.isoformat()
+        try:
+            if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
+                return value
+        except ValueError:
+            pass
+        raise ValueError("must be a date written as year-month-day, for example 2015-01-01, or empty")
 
     @model_validator(mode="after")
     def _train_remains(self) -> DataSection:

@@ -1,95 +1,38 @@
-"""Splits: whole articles, near-duplicates kept together, labels spread evenly, the same under a seed."""
+"""Splits: whole articles, near-duplicates kept together, labels spread evenly, the same under a seed.
+
+Either at random, or in the order of time: what was written before a date is trained on, the rest tested on.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import combinations, product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
-from strijdtaal.text import clean
+from training.duplicates import COMMON, NEAR_DUPLICATE, groups, near_duplicates, shingles
 from training.records import Record
 
-SHINGLE = 5  # words
-NEAR_DUPLICATE = 0.5  # Jaccard similarity of word shingles above which two sentences are one text
-COMMON = 200  # a shingle in more sentences than this says nothing about duplication
-
-_WORD = re.compile(r"\w+")
-
-
-def shingles(text: str) -> frozenset[int]:
-    """Hashes of the overlapping runs of ``SHINGLE`` words, lower case; short texts are one shingle."""
-    words = _WORD.findall(clean(text).lower())
-    runs = [words[i : i + SHINGLE] for i in range(max(1, len(words) - SHINGLE + 1))]
-    return frozenset(
-        int.from_bytes(hashlib.blake2b(" ".join(run).encode(), digest_size=8).digest(), "big") for run in runs
-    )
+__all__ = [
+    "COMMON",
+    "NEAR_DUPLICATE",
+    "counts_table",
+    "groups",
+    "leaks",
+    "near_duplicates",
+    "shingles",
+    "split_by_date",
+    "split_records",
+]
 
 
-def near_duplicates(records: Sequence[Record]) -> list[tuple[int, int, float]]:
-    """Pairs of sentences (positions) of different articles with shingle Jaccard above the bound.
-
-    Sentences with the same shingles count as one text; the different texts are found through an inverted
-    index and compared in full. A shingle in more than ``COMMON`` different texts is passed over, and of
-    more than ``COMMON`` sentences with one text each is paired with the first, which joins them as well.
-    """
-    same: dict[frozenset[int], list[int]] = defaultdict(list)
-    for number, record in enumerate(records):
-        same[shingles(record.text)].append(number)
-    texts = list(same.items())
-    pairs: list[tuple[int, int, float]] = []
-    for _, members in texts:
-        equal = combinations(members, 2) if len(members) <= COMMON else product(members[:1], members[1:])
-        pairs += [(one, two, 1.0) for one, two in equal]
-    for (one, two), count in _shared_shingles([found for found, _ in texts]).items():
-        (first, left), (second, right) = texts[one], texts[two]
-        similarity = count / (len(first) + len(second) - count)
-        if similarity > NEAR_DUPLICATE:
-            pairs += [(min(pair), max(pair), similarity) for pair in product(left[:COMMON], right[:COMMON])]
-    return sorted(pair for pair in pairs if records[pair[0]].article != records[pair[1]].article)
-
-
-def _shared_shingles(sets: Sequence[frozenset[int]]) -> dict[tuple[int, int], int]:
-    """How many shingles two sets share, for the pairs that share any that is not common."""
-    index: dict[int, list[int]] = defaultdict(list)
-    for number, found in enumerate(sets):
-        for shingle in found:
-            index[shingle].append(number)
-    shared: dict[tuple[int, int], int] = defaultdict(int)
-    for members in index.values():
-        if len(members) <= COMMON:
-            for pair in combinations(members, 2):
-                shared[pair] += 1
-    return shared
-
-
-def groups(records: Sequence[Record]) -> list[list[int]]:
-    """Positions of records that must stay together: one article, or articles that share a text."""
-    parent: dict[str, str] = {record.article: record.article for record in records}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    for first, second, _ in near_duplicates(records):
-        parent[root(records[second].article)] = root(records[first].article)
-    members: dict[str, list[int]] = defaultdict(list)
-    for number, record in enumerate(records):
-        members[root(record.article)].append(number)
-    return [members[name] for name in sorted(members)]
-
-
-def _counts(records: Sequence[Record], members: Sequence[int]) -> list[float]:
-    """Per label, then sentences without a label, then all sentences."""
-    chosen = [records[number] for number in members]
-    counts = [float(sum(key in record.labels for record in chosen)) for key in KEYS]
-    return [*counts, float(sum(not record.labels for record in chosen)), float(len(chosen))]
+def _columns(records: Sequence[Record]) -> NDArray[np.float64]:
+    """A row a record: each label, no label at all, and 1 for the record itself."""
+    labels = np.array([[key in record.labels for key in KEYS] for record in records]).reshape(-1, len(KEYS))
+    return np.column_stack([labels, ~labels.any(axis=1), np.ones(len(labels))]).astype(np.float64)
 
 
 def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: int) -> dict[str, list[Record]]:
@@ -101,13 +44,20 @@ def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: 
     Raises:
         DataError: there are too few articles, or a split has no sentence of some label.
     """
-    parts = groups(records)
+    return _divide(records, groups(records), shares, seed)
+
+
+def _divide(
+    records: Sequence[Record], parts: Sequence[Sequence[int]], shares: Mapping[str, float], seed: int
+) -> dict[str, list[Record]]:
+    """Divide groups of positions over splits."""
     if len(parts) < 2 * len(shares):
         raise DataError(
             f"{len(parts)} independent articles are too few for {len(shares)} splits. "
             "Annotate more articles (at least 20 are sensible)."
         )
-    tables = [_counts(records, part) for part in parts]
+    columns = _columns(records)
+    tables: list[list[float]] = [columns[part].sum(axis=0).tolist() for part in parts]
     total = [sum(table[column] for table in tables) for column in range(len(KEYS) + 2)]
     need = {name: [share * value for value in total] for name, share in shares.items()}
     order = list(range(len(parts)))
@@ -127,18 +77,64 @@ def split_records(records: Sequence[Record], shares: Mapping[str, float], seed: 
         best = max(shares, key=lambda name: (gain(name), name))
         result[best].extend(parts[number])
         need[best] = [n - c for n, c in zip(need[best], table, strict=True)]
-    _check_labels(records, result)
+    _check_labels(columns, result, "data.seed")
     return {name: [records[number] for number in sorted(members)] for name, members in result.items()}
 
 
-def _check_labels(records: Sequence[Record], result: Mapping[str, Sequence[int]]) -> None:
+def _check_labels(columns: NDArray[np.float64], result: Mapping[str, Sequence[int]], key_to_change: str) -> None:
+    there = {name: columns[list(members)].sum(axis=0) for name, members in result.items()}
     for column, key in enumerate(KEYS):
-        for name, members in result.items():
-            if not _counts(records, members)[column]:
+        for name, counts in there.items():
+            if not counts[column]:
                 raise DataError(
                     f"Split '{name}' has no sentence with label '{key}'. "
-                    "Annotate more of them, in different articles, or choose another data.seed."
+                    f"Annotate more of them, in different articles, or choose another {key_to_change}."
                 )
+
+
+def split_by_date(
+    records: Sequence[Record], before: str, validation: float, seed: int
+) -> tuple[dict[str, list[Record]], list[Record]]:
+    """Train and validation from what is dated before a day, test from that day on.
+
+    Validation is the share ``validation`` of the earlier sentences, divided as in ``split_records``.
+    Where an article, or articles that share a text, stand on both sides of the date, the later sentences
+    would be known from training and the earlier ones are needed there: the later ones are left out.
+
+    Args:
+        records: all with a ``date``.
+        before: year-month-day.
+        validation: share of the earlier sentences.
+        seed: of the division into train and validation.
+
+    Returns:
+        The splits ``train``, ``validation`` and ``test``, and the records that were left out.
+
+    Raises:
+        DataError: a record has no date, a side is empty or too small, or lacks a label.
+    """
+    if undated := [record.id for record in records if record.date is None]:
+        raise DataError(
+            f"{len(undated)} of {len(records)} sentences have no date, the first is '{undated[0]}'; data.train_before "
+            'needs one for each. Give every record a "date", or leave data.train_before empty.'
+        )
+    late = np.array([str(record.date) >= before for record in records], dtype=bool)
+    if late.all() or not late.any():
+        dates = sorted(str(record.date) for record in records)
+        raise DataError(
+            f"No sentence is dated {'before' if late.all() else 'on or after'} {before}: the dates run from "
+            f"{dates[0]} to {dates[-1]}. Choose a data.train_before between them."
+            if dates
+            else "There are no sentences to split."
+        )
+    parts = [np.array(part) for part in groups(records)]
+    earlier = [part[~late[part]].tolist() for part in parts if not late[part].all()]
+    test = np.sort(np.concatenate([np.empty(0, int), *(part for part in parts if late[part].all())]))
+    left_out = np.sort(np.concatenate([part[late[part]] for part in parts if not late[part].all()]))
+    splits = _divide(records, earlier, {"train": 1 - validation, "validation": validation}, seed)
+    _check_labels(_columns(records), {"test": test.tolist()}, "data.train_before")
+    splits["test"] = [records[number] for number in test]
+    return splits, [records[number] for number in left_out]
 
 
 def leaks(first: Sequence[Record], second: Sequence[Record]) -> list[tuple[str, str]]:

@@ -70,9 +70,10 @@ def _has_half_pair(text: str) -> bool:
 
 def _half_pair_fault(value: Any) -> str:
     place = ""
-    for key, inside in value.items() if isinstance(value, dict) else ():
+    items = value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else ()
+    for key, inside in items:
         if _SURROGATE.search(json.dumps([key, inside], ensure_ascii=False)):
-            place = f"field {key!r} holds "
+            place = f"field {key!r} holds " if isinstance(value, dict) else f"row {key} holds "
             break
     return f"{place}half of a surrogate pair, which is no character; repair it"
 

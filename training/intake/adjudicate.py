@@ -13,11 +13,9 @@ Labels that a file states as decided always win. A single answer is taken as it 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from strijdtaal.errors import UsageError, nearest
 from strijdtaal.labels import KEYS
@@ -199,31 +197,3 @@ def tally(decisions: Iterable[Decision]) -> dict[str, int]:
     counts = Counter(decision.kind for decision in decisions)
     kinds = ("gold", "alike", "single", "settled", "unsettled", "unanswered")
     return {kind: counts[kind] for kind in kinds if counts[kind]}
-
-
-def queue_rows(
-    items: Sequence[Item], decisions: Sequence[Decision], texts: Mapping[str, str], articles: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """The unsettled sentences as rows for JSON, by article and id (numbers in names count as numbers).
-
-    Keys: ``id``, ``article``, ``text``, ``annotations`` (by name), ``tied``, ``reason``. ``texts`` and
-    ``articles`` are by id.
-    """
-    rows: list[dict[str, Any]] = [
-        {
-            "id": item.id,
-            "article": articles[item.id],
-            "text": texts[item.id],
-            "annotations": {name: list(labels) for name, labels in sorted(item.annotations.items())},
-            "tied": list(decision.tied),
-            "reason": decision.reason,
-        }
-        for item, decision in zip(items, decisions, strict=True)
-        if decision.labels is None
-    ]
-    return sorted(rows, key=lambda row: (_natural(row["article"]), _natural(row["id"])))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strijdtaal.errors import DataError, UsageError
+from strijdtaal.errors import DataError, UsageError, nearest
 from strijdtaal.folder import FolderError, write_file
 from training.agreement import agreement
 from training.agreement_counts import Answered
@@ -22,12 +22,13 @@ from training.intake.sentence import Intake
 from training.intake.source import open_sources
 from training.records import find_files, read_records
 
+SHOWN_NAMES = 20
 QUEUE = Path("open") / "queue.json"
 
 
 @dataclass(frozen=True)
-class Unsettled:
-    """A sentence of the queue: what agreement needs of it."""
+class Answers:
+    """What agreement needs of a sentence."""
 
     id: str
     article: str
@@ -38,7 +39,7 @@ def _folders(files: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(file if file.is_dir() else file.parent for file in files))
 
 
-def _unsettled(folder: Path) -> Iterator[Unsettled]:
+def _unsettled(folder: Path) -> Iterator[Answers]:
     """The queue of an import, if there is one.
 
     Raises:
@@ -53,7 +54,7 @@ def _unsettled(folder: Path) -> Iterator[Unsettled]:
                 raise DataError(
                     f"{sentence.where}: no id or no article. Run the import again, or remove {folder / QUEUE}."
                 )
-            yield Unsettled(sentence.meta["id"], sentence.meta["article"], dict(sentence.annotations))
+            yield Answers(sentence.meta["id"], sentence.meta["article"], dict(sentence.annotations))
     intake.check()
 
 
@@ -61,12 +62,31 @@ def _has_records(path: Path) -> bool:
     return not (path.is_dir() and (path / QUEUE).is_file()) or any(path.glob("*.jsonl"))
 
 
-def run_agree(files: list[Path], draws: int, out: Path | None) -> None:
+def _without(sentences: Sequence[Answered], names: Collection[str]) -> list[Answered]:
+    """The sentences without the answers of some annotators.
+
+    Raises:
+        UsageError: one of them has not answered anything.
+    """
+    known = sorted({name for one in sentences for name in one.annotations})
+    if unmet := [name for name in names if name not in known]:
+        shown = ", ".join(known[:SHOWN_NAMES]) or "none"
+        raise UsageError(f"--without: no answer is by {unmet[0]!r}.{nearest(unmet[0], known)} Annotators: {shown}.")
+    return [
+        Answers(one.id, one.article, {who: tuple(what) for who, what in one.annotations.items() if who not in names})
+        for one in sentences
+    ]
+
+
+def run_agree(files: list[Path], draws: int, out: Path | None, without: Collection[str] = ()) -> None:
     """The command: read records, print the table, and write the figures to ``out`` as JSON.
+
+    ``without`` names annotators to leave out: an adjudicator, who answers what the others dispute and mostly sees
+    their answers, is no annotator like them.
 
     Raises:
         DataError: the records, or the queue of an import beside them, cannot be used.
-        UsageError: ``draws`` is negative.
+        UsageError: ``draws`` is negative, or nobody of a name in ``without`` has answered.
         FolderError: ``out`` exists already, or cannot be written.
     """
     if draws < 0:
@@ -79,7 +99,7 @@ def run_agree(files: list[Path], draws: int, out: Path | None) -> None:
         sentences += queued
         if queued:
             sys.stdout.write(f"With {len(queued):,} unsettled sentences of {folder / QUEUE}.\n")
-    found = agreement(sentences, draws)
+    found = agreement(_without(sentences, without), draws)
     sys.stdout.write(table(found) + "\n")
     if out is not None:
         write_file(out, json.dumps(document(found), ensure_ascii=False, indent=1) + "\n")

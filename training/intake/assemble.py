@@ -1,31 +1,41 @@
 """Sentences of one or several exports -> one entry a sentence, with id, article and everybody's answers.
 
-The answers of several files meet where the rows say that they speak of one sentence: by ``id``, else by
-place in the article, else by the tool's own key. Nothing is guessed: contradictions are faults, and rows
-that name no article need ``--article``, because sentences of one article must never be divided over splits.
+The answers of several files meet where the rows say that they speak of one sentence (``training.intake.meeting``).
+Nothing is guessed: contradictions are faults, and rows that name no article need ``--article``, because sentences
+of one article must never be divided over splits.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import count
 
 from strijdtaal.errors import DataError
 from strijdtaal.text import clean
 from training.intake.characters import check_text
+from training.intake.meeting import check_places, meet_by_text, merge
 from training.intake.sentence import Intake, Sentence
 
-EACH = "each"  # --article each: every sentence is an article of its own
+EACH = "each"  # --article each: a sentence that names no article is one of its own
 KEPT = ("date", "region", "style", "reason")
 SHOWN_FIELDS = 12
+MAX_DIGITS = 9  # of a number that counts sentences or characters
 
 Answers = dict[str, tuple[str, ...]]
 
 
 @dataclass
 class Entry:
-    """One sentence of the import: all that the files say of it."""
+    """One sentence of the import: all that the files say of it.
+
+    Attributes:
+        anonymous: nothing but its text tells the row from others.
+        files: the files that speak of it.
+        others: as in ``Sentence``.
+    """
 
     where: str
     text: str
@@ -34,14 +44,22 @@ class Entry:
     index: int | None = None
     span: tuple[int, int] | None = None
     gold: tuple[str, ...] | None = None
+    soft: Mapping[str, float] | None = None
     annotations: Answers = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
+    anonymous: bool = False
+    files: set[str] = field(default_factory=set)
 
 
-def _article(sentence: Sentence, name: str | None, number: int) -> str | None:
-    if name == EACH:
-        return f"s{number:07d}"
-    return sentence.meta.get(name or "article", "").strip() or None
+def _article(sentence: Sentence, name: str | None) -> str | None:
+    """The article's name, in a form in which equal names are equal (NFC, single spaces).
+
+    One of its own is named after the text, so that it has the same name in every import.
+    """
+    given = clean(sentence.meta.get("article" if name is None or name == EACH else name, ""))
+    if given or name != EACH:
+        return given or None
+    return f"s{blake2b(clean(sentence.text).encode(), digest_size=6).hexdigest()}"
 
 
 def _no_article(first: Sentence, missing: int, fields: Counter[str], name: str | None) -> DataError:
@@ -54,82 +72,88 @@ def _no_article(first: Sentence, missing: int, fields: Counter[str], name: str |
     )
 
 
+def _whole(given: str) -> int | None:
+    given = given.strip()
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= MAX_DIGITS else None
+
+
 def _index(sentence: Sentence, intake: Intake) -> int | None:
     given = sentence.meta.get("index", "").strip()
-    if not given:
-        return None
-    if not given.isascii() or not given.isdigit():
-        intake.fault(sentence.where, f"index {given[:30]!r} is no whole number")
-        return None
-    return int(given)
+    found = _whole(given)
+    if given and found is None:
+        intake.fault(sentence.where, f"index {given[:30]!r} is no whole number of at most {MAX_DIGITS} digits")
+    return found
+
+
+def _span(sentence: Sentence) -> tuple[int, int] | None:
+    """Its place in the article, also where a tool carried ``start`` and ``end`` along, if the text is as long."""
+    if sentence.span is not None:
+        return sentence.span
+    start, end = (_whole(sentence.meta.get(name, "")) for name in ("start", "end"))
+    return None if start is None or end is None or end - start != len(sentence.text) else (start, end)
+
+
+def _annotations(sentence: Sentence, intake: Intake) -> Answers:
+    """Answers by annotator; two answers of one person must be the same."""
+    answers: Answers = {}
+    for annotator, labels in sentence.annotations.items():
+        name = intake.annotator(annotator)
+        if not name:
+            intake.fault(sentence.where, f"an annotator without a name, found {annotator!r}")
+        elif answers.setdefault(name, labels) != labels:
+            intake.fault(sentence.where, f"annotator {name!r} answers {list(answers[name])} and {list(labels)}")
+    return answers
 
 
 def _entry(sentence: Sentence, article: str, intake: Intake) -> Entry:
-    return Entry(
+    entry = Entry(
         where=sentence.where,
         text=sentence.text,
         article=article,
-        id=sentence.meta.get("id", "").strip() or None,
+        id=clean(sentence.meta.get("id", "")) or None,
         index=_index(sentence, intake),
-        span=sentence.span,
+        span=_span(sentence),
         gold=sentence.gold,
-        annotations=dict(sentence.annotations),
+        soft=sentence.soft,
+        annotations=_annotations(sentence, intake),
         meta={name: sentence.meta[name] for name in KEPT if sentence.meta.get(name)},
+        files={sentence.file},
     )
+    entry.anonymous = sentence.key is None and entry.id is None and entry.span is None and entry.index is None
+    return entry
 
 
-def _identity(entry: Entry, sentence: Sentence, article: str | None) -> tuple[str, ...] | None:
-    """What makes two rows speak of one sentence; None where nothing does."""
+def _identities(entry: Entry, sentence: Sentence, field: str | None) -> Iterator[tuple[str, ...]]:
+    """What makes two rows speak of one sentence; nothing where nothing does."""
+    home = sentence.meta.get("article", "") if field == EACH else entry.article
     if entry.id:
-        return ("id", entry.id)
-    home = sentence.meta.get("article", "") if article == EACH else entry.article
+        yield ("id", entry.id)
     if entry.span:
-        return ("span", home, *map(str, entry.span))
-    return ("key", home, sentence.key) if sentence.key else None
+        yield ("span", home, *map(str, entry.span))
+    elif sentence.key and not entry.id:
+        yield ("key", home, sentence.key)
 
 
-def _merge(old: Entry, new: Entry, intake: Intake) -> None:
-    """Add what another row says of the same sentence; contradictions are faults that name both rows."""
-    if clean(old.text) != clean(new.text):
-        intake.fault(new.where, f"has another text than {old.where}, under one id ({old.id or 'key of the tool'})")
-        return
-    for name in ("article", "index", "gold", "span"):
-        before, now = getattr(old, name), getattr(new, name)
-        if before is not None and now is not None and before != now:
-            intake.fault(new.where, f"{name} {now!r} contradicts {before!r} at {old.where}")
-        elif before is None:
-            setattr(old, name, now)
-    for annotator, labels in new.annotations.items():
-        if old.annotations.setdefault(annotator, labels) != labels:
-            intake.fault(
-                new.where,
-                f"annotator {annotator!r} answers {list(labels)} here and {list(old.annotations[annotator])} at "
-                f"{old.where}; remove the answer that does not count",
+def _fill_indices(article: str, members: list[Entry], taken: Collection[str | None], intake: Intake) -> None:
+    """Indices for the sentences that have none: the free numbers, in order; all anew where two have the same."""
+    used = {entry.index for entry in members} - {None}
+    if len(used) < sum(entry.index is not None for entry in members):
+        intake.count("articles whose indices were double, and are numbered anew")
+        used.clear()
+        for entry in members:
+            entry.index = None
+    if all(entry.span for entry in members):
+        members = sorted(members, key=lambda entry: entry.span or (0, 0))
+    free = count()
+    for entry in members:
+        if entry.index is None:
+            entry.index = next(
+                one for one in free if one not in used and (entry.id or _made_id(article, one) not in taken)
             )
-    if not new.annotations:
-        intake.count("repeated rows")
-    old.meta = {**new.meta, **old.meta}
 
 
-def _join_copies(entries: list[Entry], intake: Intake) -> list[Entry]:
-    """Let an annotated sentence and the same one cut out of its article's plain text meet.
-
-    Only where the text stands once on each side: then the annotated one learns its place in the article.
-    """
-    bare, placed = defaultdict(list), defaultdict(list)
-    for entry in entries:
-        answered = bool(entry.annotations) or entry.gold is not None
-        if answered and entry.span is None:
-            bare[entry.article, clean(entry.text)].append(entry)
-        elif not answered and entry.span is not None:
-            placed[entry.article, clean(entry.text)].append(entry)
-    gone = set()
-    for key in bare.keys() & placed.keys():
-        if len(bare[key]) == len(placed[key]) == 1:
-            bare[key][0].span = placed[key][0].span
-            gone.add(id(placed[key][0]))
-            intake.count("annotated sentences found in the plain text of their article")
-    return [entry for entry in entries if id(entry) not in gone] if gone else entries
+def _made_id(article: str, index: int | None) -> str:
+    return f"{article}-{index:02d}"
 
 
 def _number(entries: Iterable[Entry], intake: Intake) -> None:
@@ -137,21 +161,16 @@ def _number(entries: Iterable[Entry], intake: Intake) -> None:
     articles: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         articles[entry.article].append(entry)
+    taken = {entry.id for members in articles.values() for entry in members}
     used: dict[str, str] = {}
     for article, members in articles.items():
-        given = [entry.index for entry in members]
-        if None in given or len(set(given)) < len(given):
-            if any(index is not None for index in given):
-                intake.count("articles whose indices were missing or double, and are numbered anew")
-            if all(entry.span for entry in members):
-                members.sort(key=lambda entry: entry.span or (0, 0))
-            for index, entry in enumerate(members):
-                entry.index = index
+        _fill_indices(article, members, taken, intake)
         for entry in members:
-            entry.id = entry.id or f"{article}-{entry.index:02d}"
+            entry.id = entry.id or _made_id(article, entry.index)
             if entry.id in used:
                 intake.fault(entry.where, f"id {entry.id!r} is also that of {used[entry.id]}; give each its own")
             used[entry.id] = entry.where
+        check_places(article, members, intake)
 
 
 def assemble(sentences: Iterable[Sentence], intake: Intake, article_field: str | None = None) -> list[Entry]:
@@ -169,31 +188,31 @@ def assemble(sentences: Iterable[Sentence], intake: Intake, article_field: str |
     known: dict[tuple[str, ...], Entry] = {}
     lacking: list[Sentence] = []
     fields: Counter[str] = Counter()
-    for number, sentence in enumerate(sentences):
+    for sentence in sentences:
         try:
             check_text(sentence.text, intake)
         except ValueError as error:
             intake.fault(sentence.where, error)
             continue
-        article = _article(sentence, article_field, number)
+        article = _article(sentence, article_field)
         if article is None:
             lacking.append(sentence)
             fields.update(sentence.meta.keys())
             continue
         entry = _entry(sentence, article, intake)
-        identity = _identity(entry, sentence, article_field)
-        if identity is not None and identity in known:
-            if article_field == EACH:
-                entry.article = known[identity].article
-            _merge(known[identity], entry, intake)
-            continue
-        if identity is not None:
-            known[identity] = entry
-        entries.append(entry)
+        identities = list(_identities(entry, sentence, article_field))
+        met = [known[one] for one in identities if one in known]
+        if met and (entry.id is None or met[0].id in (None, entry.id)):
+            merge(met[0], entry, intake)
+            entry = met[0]
+        else:
+            entries.append(entry)
+        for one in identities:
+            known.setdefault(one, entry)
     if lacking:
         intake.check()  # other faults first: an unreadable row may be the one with the article
         raise _no_article(lacking[0], len(lacking), fields, article_field)
-    entries = _join_copies(entries, intake)
+    entries = meet_by_text(entries, intake)
     _number(entries, intake)
     return entries
 

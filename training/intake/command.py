@@ -13,15 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import ValidationError
 
-from strijdtaal.errors import DataError, UsageError
+from strijdtaal.errors import DataError, UsageError, nearest
 from strijdtaal.folder import FolderError
 from strijdtaal.labels import CODEBOOK_VERSION
+from strijdtaal.text import clean
 from training.intake.adjudicate import Decision, Item, adjudicate, check_method, tally
 from training.intake.assemble import Entry, annotators, assemble
+from training.intake.options import Options
 from training.intake.recognise import recognise
 from training.intake.sentence import Intake, Sentence
 from training.intake.source import Source, open_sources
@@ -29,6 +32,7 @@ from training.intake.write import write_import
 from training.records import Record, explain
 
 SHOWN_FILES = 8
+SHOWN_NAMES = 20
 HOW = {
     "gold": "as the files decide",
     "alike": "answered alike",
@@ -37,72 +41,37 @@ HOW = {
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line says: see ``python -m training import --help``."""
-
-    files: tuple[Path, ...]
-    out: Path
-    format: str | None = None
-    encoding: str = "utf-8"
-    article: str | None = None
-    adjudicate: str = "unanimous"
-    label_map: tuple[str, ...] = ()
-    rename: tuple[str, ...] = ()
-
-
-def _renaming(pairs: Sequence[str]) -> dict[str, str]:
-    result = dict(pair.rpartition("=")[::2] for pair in pairs)
-    if wrong := [pair for pair in pairs if not all(part.strip() for part in pair.rpartition("="))]:
-        raise UsageError(f"--annotator {wrong[0]!r} must be written as OLD=NEW, for example ann@example.org=anna.")
-    return result
-
-
-def _renamed(sentence: Sentence, names: dict[str, str], intake: Intake) -> Sentence:
-    """The sentence with annotators under their new names; two answers of one person must be the same."""
-    answers: dict[str, tuple[str, ...]] = {}
-    for annotator, labels in sentence.annotations.items():
-        name = names.get(annotator, annotator)
-        if answers.setdefault(name, labels) != labels:
-            intake.fault(sentence.where, f"annotator {name!r} answers {list(answers[name])} and {list(labels)}")
-    return replace(sentence, annotations=answers)
-
-
-def _label_map(pairs: Sequence[str]) -> dict[str, str]:
-    result = {}
-    for pair in pairs:
-        name, equals, key = pair.rpartition("=")
-        if not equals or not name:
-            raise UsageError(f'--map {pair!r} must be written as "name in the export=label", or "name=" for no label.')
-        result[name] = key.strip()
-    return result
-
-
 def _sentences(sources: Sequence[Source], options: Options, intake: Intake, told: dict[str, str]) -> Iterator[Sentence]:
+    """All sentences, each with the name of its file; ``told`` takes what every file is."""
     for source in sources:
         form = recognise(source, options.format)
         if form is None:
             told[source.name] = "belongs to another file"
             continue
         told[source.name] = form.TITLE
-        names = _renaming(options.rename)
         for sentence in form.read(source, intake):
-            yield _renamed(sentence, names, intake) if names else sentence
+            yield replace(sentence, file=source.name)
+
+
+def _reason(entry: Entry, decision: Decision) -> str:
+    given = entry.meta.get("reason", "")
+    if given and decision.kind == "gold":
+        return given  # a decision that the file explains needs no second explanation at every import
+    return "; ".join(filter(None, (given, decision.reason)))
 
 
 def _record(entry: Entry, decision: Decision) -> Record:
     start, end = entry.span or (None, None)
-    reason = "; ".join(filter(None, (entry.meta.get("reason", ""), decision.reason)))
     return Record.model_validate(
         {
             "id": entry.id,
             "article": entry.article,
             "index": entry.index,
             "text": entry.text,
-            "labels": decision.labels,
-            "annotations": entry.annotations,
-            "reason": reason,
-            "soft": decision.soft,
+            "labels": decision.labels or (),
+            "annotations": dict(sorted(entry.annotations.items())),
+            "reason": _reason(entry, decision),
+            "soft": entry.soft if decision.kind == "gold" and entry.soft is not None else decision.soft,
             "start": start,
             "end": end,
             **{name: entry.meta.get(name) for name in ("date", "region", "style")},
@@ -111,14 +80,16 @@ def _record(entry: Entry, decision: Decision) -> Record:
 
 
 def _records(entries: Sequence[Entry], decisions: Sequence[Decision], intake: Intake) -> list[Record]:
+    """The settled sentences; fields that no record can have are faults of unsettled and unlabelled ones, too."""
     records = []
     for entry, decision in zip(entries, decisions, strict=True):
-        if decision.labels is None:
-            continue
         try:
-            records.append(_record(entry, decision))
+            record = _record(entry, decision)
         except ValidationError as error:
             intake.fault(entry.where, "; ".join(explain(fault) for fault in error.errors()))
+            continue
+        if decision.labels is not None:
+            records.append(record)
     return records
 
 
@@ -128,7 +99,16 @@ def _file(source: Source, form: str) -> dict[str, str]:
 
 def _stated(options: Options) -> dict[str, Any]:
     values = {name: getattr(options, name) for name in ("format", "encoding", "article", "adjudicate")}
-    return values | {"map": _label_map(options.label_map)}
+    return values | {"map": dict(options.labels)}
+
+
+def _check_renaming(options: Options, intake: Intake) -> None:
+    if unmet := [name for name in options.names if name not in intake.met]:
+        known = sorted(intake.met)
+        raise UsageError(
+            f"--annotator: no answer is by {unmet[0]!r}.{nearest(unmet[0], known)} Annotators: "
+            f"{', '.join(known[:SHOWN_NAMES]) or 'none'}."
+        )
 
 
 @dataclass(frozen=True)
@@ -149,21 +129,22 @@ def read_exports(options: Options) -> Outcome:
         UsageError: a wrong option.
     """
     check_method(options.adjudicate)
-    _renaming(options.rename)
-    intake = Intake(label_map=_label_map(options.label_map))
+    intake = Intake(label_map=options.labels, names=options.names)
     sources = open_sources(options.files, options.encoding)
     told: dict[str, str] = {}
     entries = assemble(_sentences(sources, options, intake, told), intake, options.article)
     intake.check()
     if not entries:
         raise DataError(f"No usable rows in {', '.join(told) or 'these files'}.{_passed(intake)}")
-    answered = [entry for entry in entries if entry.annotations or entry.gold is not None]
-    items = [Item(str(entry.id), entry.annotations, entry.gold) for entry in answered]
-    decisions = adjudicate(items, options.adjudicate)
-    records = _records(answered, decisions, intake)
+    _check_renaming(options, intake)
+    decisions = adjudicate(
+        [Item(str(entry.id), entry.annotations, entry.gold) for entry in entries], options.adjudicate
+    )
+    records = _records(entries, decisions, intake)
     intake.check()
-    queue = [(entry, one) for entry, one in zip(answered, decisions, strict=True) if one.labels is None]
-    unlabelled = [entry for entry in entries if not entry.annotations and entry.gold is None]
+    open_ones = [(entry, one) for entry, one in zip(entries, decisions, strict=True) if one.labels is None]
+    queue = [(entry, one) for entry, one in open_ones if one.kind != "unanswered"]
+    unlabelled = [entry for entry, one in open_ones if one.kind == "unanswered"]
     about = {
         "codebook_version": CODEBOOK_VERSION,
         "files": [_file(source, told[source.name]) for source in sources],
@@ -177,21 +158,25 @@ def read_exports(options: Options) -> Outcome:
     return Outcome(records, queue, unlabelled, about)
 
 
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _summary(outcome: Outcome, out: Path) -> str:
     about, sentences = outcome.about, outcome.about["sentences"]
-    lines = [f"{one['name']}: {one['format']}" for one in about["files"][:SHOWN_FILES]]
+    lines = [f"{clean(one['name'])}: {one['format']}" for one in about["files"][:SHOWN_FILES]]
     if (more := len(about["files"]) - SHOWN_FILES) > 0:
         lines.append(f"and {more:,} more files")
     for name, number in about["annotators"].items():
-        lines.append(f"annotator {name}: {number:,} sentences")
+        lines.append(f"annotator {name}: {_number(number, 'sentence')}")
     lines += [f"{number:,} {what}" for what, number in about["passed_over"].items()]
-    lines.append(f"{sum(sentences.values()):,} sentences in {about['articles']:,} articles -> {out}")
+    lines.append(f"{_number(sum(sentences.values()), 'sentence')} in {_number(about['articles'], 'article')} -> {out}")
     how = ", ".join(f"{number:,} {HOW[kind]}" for kind, number in about["settled_by"].items() if kind in HOW)
     lines.append(f"  settled     {sentences['settled']:,}" + (f" ({how})" if how else ""))
     if sentences["queue"]:
         lines.append(
-            f"  unsettled   {sentences['queue']:,}: {out / 'open' / 'queue.json'} (answer them in Label Studio, then "
-            "import again with --adjudicate adjudicator:NAME, or choose another --adjudicate)"
+            f"  unsettled   {sentences['queue']:,}: {out / 'open' / 'queue.json'} (answer them in Label Studio "
+            f"and import {out} and the answers with --adjudicate adjudicator:NAME, or choose another --adjudicate)"
         )
     if sentences["unlabelled"]:
         lines.append(f"  unlabelled  {sentences['unlabelled']:,}: {out / 'open' / 'unlabelled.jsonl'}")
@@ -210,9 +195,9 @@ def run_import(options: Options) -> Path:
     write_import(options.out, outcome.records, outcome.queue, outcome.unlabelled, outcome.about)
     sys.stdout.write(_summary(outcome, options.out) + "\n")
     if len(outcome.records) >= 2 and any(len(record.annotations) > 1 for record in outcome.records):
-        sys.stdout.write(f"Next: python -m training agree {options.out}\n")
+        sys.stdout.write(f"Next: python -m training agree {quote(str(options.out))}\n")
     if outcome.records:
-        sys.stdout.write(f"Next: python -m training audit {options.out}\n")
+        sys.stdout.write(f"Next: python -m training audit {quote(str(options.out))}\n")
     return options.out
 
 

@@ -19,7 +19,9 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--format", metavar="FORMAT", help=f"recognised by itself; or say {FORMATS}")
     parser.add_argument("--encoding", default="utf-8", help="of text files (default: utf-8); for example cp1252")
     parser.add_argument(
-        "--article", metavar="FIELD", help="the field that names the article (default: article); 'each' for none"
+        "--article",
+        metavar="FIELD",
+        help="the field that names the article (default: article); 'each' where every sentence is one of its own",
     )
     parser.add_argument(
         "--map",
@@ -44,7 +46,8 @@ def add_import(commands: Any) -> None:
 
 def run_import(arguments: argparse.Namespace) -> None:
     """Run ``import``."""
-    from training.intake.command import Options, run_import
+    from training.intake.command import run_import
+    from training.intake.options import Options
 
     names = ("out", "format", "encoding", "article", "adjudicate")
     chosen = {name: getattr(arguments, name) for name in names}
@@ -63,6 +66,13 @@ def add_agree(commands: Any) -> None:
         "files", type=Path, nargs="+", metavar="FILE", help="JSONL files of records, or folders of them"
     )
     parser.add_argument("--draws", type=int, default=1000, help="of articles, for the intervals (default: 1000)")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave this annotator out, such as the adjudicator; may be repeated",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
 
 
@@ -70,7 +80,7 @@ def run_agree(arguments: argparse.Namespace) -> None:
     """Run ``agree``."""
     from training.intake.agree import run_agree
 
-    run_agree(arguments.files, arguments.draws, arguments.json)
+    run_agree(arguments.files, arguments.draws, arguments.json, arguments.without)
 
 
 def add_export(commands: Any) -> None:

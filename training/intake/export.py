@@ -101,9 +101,10 @@ def _predictions(task: Task) -> list[dict[str, Any]]:
 def label_studio(tasks: Iterable[Task]) -> list[dict[str, Any]]:
     """Tasks in Label Studio's JSON format, for a project with the configuration ``label_config()``.
 
-    An annotator becomes the e-mail address of ``completed_by``; Label Studio refuses addresses that are not
-    members of the organisation. The decided labels become an annotation marked as ground truth. The score of
-    a prediction is the model's confidence, so that the project's uncertainty sampling shows the least certain first.
+    An annotator becomes the e-mail address of ``completed_by``; Label Studio refuses addresses that are not those of
+    members. The decided labels become an annotation marked as ground truth. It names nobody, so Label Studio
+    ascribes it to whoever imports: do that with an account that does not annotate. The score of a prediction is
+    the model's confidence, so that the project's uncertainty sampling shows the least certain sentence first.
     """
     return [
         {

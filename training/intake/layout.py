@@ -3,16 +3,17 @@
     anna/doc1.ann  bram/doc1.ann            one folder an annotator (brat, and CAS files set out by hand)
     annotation/doc1.txt/anna.xmi            one folder a document (INCEpTION); curation/doc1.txt/CURATION_USER.xmi
 
-A document that stands in one folder only has no name of an annotator; the format's own name is used then.
+A document that stands in one folder only has no name of an annotator; the format's own name is used then. Where
+one name stands for several documents, as many folders as it takes to tell them apart become part of the name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 
 from strijdtaal.errors import DataError
 from training.intake.source import Source
@@ -30,12 +31,31 @@ def path_of(name: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part and not part.lower().endswith(".zip"))
 
 
+def article_names(sources: Iterable[Source]) -> dict[str, str]:
+    """Name of each source -> name of its article, all different: the stem, with folders (archives, too) where needed.
+
+    >>> article_names([Source("x/a/doc.txt", b""), Source("y/a/doc.txt", b""), Source("y/b/more.txt", b"")])
+    {'x/a/doc.txt': 'x/a/doc', 'y/a/doc.txt': 'y/a/doc', 'y/b/more.txt': 'more'}
+    """
+    names: dict[str, str] = {}
+    for _, named in groupby(sorted(sources, key=lambda one: one.stem), key=lambda one: one.stem):
+        places = {}
+        for one in named:
+            parts = _MEMBER.sub("/", one.name.replace("\\", "/")).split("/")
+            places[one.name] = (*filter(None, parts[:-1]), one.stem)
+        length, longest = 1, max(map(len, places.values()))
+        while length < longest and len({place[-length:] for place in places.values()}) < len(places):
+            length += 1
+        names |= {name: "/".join(place[-length:]) for name, place in places.items()}
+    return names
+
+
 @dataclass(frozen=True)
 class Survey:
-    """All documents of an import: whether folders are annotators, and which names stand for several texts."""
+    """All documents of an import: whether folders are annotators, and articles whose file names stand for several."""
 
     annotators: bool
-    ambiguous: frozenset[str]
+    ambiguous: Mapping[str, str]
 
 
 class Files:
@@ -85,7 +105,7 @@ def _same_document(stem: str, sources: list[Source], text_suffix: str | None) ->
 @lru_cache(maxsize=1)
 def _survey(files: Files, suffix: str, text_suffix: str | None) -> Survey:
     annotators = False
-    ambiguous = set()
+    ambiguous: list[Source] = []
     sources = [source for source in files.files.values() if source.suffix == suffix]
     for stem, named in groupby(sorted(sources, key=lambda one: one.stem), key=lambda one: one.stem):
         by_content: dict[bytes, list[Source]] = {}
@@ -94,16 +114,15 @@ def _survey(files: Files, suffix: str, text_suffix: str | None) -> Survey:
         for copies in by_content.values():
             annotators |= _same_document(stem, copies, text_suffix)
         if len(by_content) > 1:
-            ambiguous.add(stem)
-    return Survey(annotators, frozenset(ambiguous))
+            ambiguous += chain.from_iterable(by_content.values())
+    return Survey(annotators, article_names(ambiguous))
 
 
 def annotator_and_article(source: Source, default: str, text_suffix: str | None = None) -> tuple[str, str]:
     """Annotator and article of a file that is named after its document.
 
     Folders are annotators as soon as one document of the import stands in two of them (same file name and, with
-    ``text_suffix``, the same text beside it); otherwise the annotator is ``default``. Where one name stands for
-    several texts, the folder becomes part of the article's name.
+    ``text_suffix``, the same text beside it); otherwise the annotator is ``default``.
 
     Raises:
         DataError: two folders hold one document in different white space, or have the same name.
@@ -112,11 +131,20 @@ def annotator_and_article(source: Source, default: str, text_suffix: str | None 
     folders = path_of(source.name)[:-1]
     folder = folders[-1] if folders else ""
     annotator = folder if survey.annotators and folder else default
-    if source.stem in survey.ambiguous and folder:
-        if survey.annotators:
-            raise DataError(
-                f"{source.name}: other annotators have a document {source.stem!r} with another text. Give each "
-                "document its own name, and all annotators the same text."
-            )
-        return annotator, f"{folder}/{source.stem}"
-    return annotator, source.stem
+    article = survey.ambiguous.get(source.name)
+    if article is not None and survey.annotators:
+        raise DataError(
+            f"{source.name}: other annotators have a document {source.stem!r} with another text. Give each "
+            "document its own name, and all annotators the same text."
+        )
+    return annotator, article or source.stem
+
+
+@lru_cache(maxsize=1)
+def _plain_articles(files: Files, suffix: str) -> Mapping[str, str]:
+    return article_names(one for one in files.files.values() if one.suffix == suffix and one.sibling(".ann") is None)
+
+
+def article_of(source: Source) -> str:
+    """The article of a file of plain text."""
+    return _plain_articles(Files(source.beside), source.suffix).get(source.name, source.stem)

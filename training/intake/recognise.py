@@ -20,7 +20,8 @@ from training.strict_json import parse
 _MODULES = ("ours", "label_studio", "doccano", "prodigy", "argilla", "brat", "cas", "tabular", "plain")
 _MAY_BE_EMPTY = {"brat", "doccano"}  # a document without spans; a member of the project without answers
 _BRAT_SETTINGS = {"annotation.conf", "visual.conf", "tools.conf", "kb_shortcuts.conf"}
-_OF_IMPORT = {"import.json", "manifest.json"}  # beside annotations.jsonl, in what an import writes
+_OF_IMPORT = {"import.json", "manifest.json"}  # in what an import writes, beside at least one of these:
+_BY_IMPORT = ("annotations.jsonl", "open/queue.json", "open/unlabelled.jsonl")
 _FOR_PEOPLE = {"readme", "license", "licence"}
 _EMPTY = re.compile(
     rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*+(?:\[[\s\0]*+\][\s\0]*+)?"
@@ -89,7 +90,8 @@ def _accompanies(source: Source) -> bool:
     if source.suffix == ".xml" and (name == "typesystem.xml" or b"typeSystemDescription" in source.data[:_HEAD]):
         return any(other.suffix == ".xmi" for other in source.beside.values())
     if name in _OF_IMPORT:
-        return source.name.removesuffix(source.path.name) + "annotations.jsonl" in source.beside
+        folder = source.name.removesuffix(source.path.name)
+        return any(folder + other in source.beside for other in _BY_IMPORT)
     return (source.suffix == ".txt" and source.sibling(".ann") is not None) or _of_project(source)
 
 

@@ -34,8 +34,10 @@ class Sentence:
         key: what identifies the sentence in the tool (a task id), so that the answers of several files
             meet; None where the tool has nothing of the kind.
         span: start and end in the article, in code points, where the article is known.
-        meta: further fields of the row, as text; ``id``, ``article``, ``index``, ``date``, ``region``,
-            ``style`` and ``reason`` are read from here.
+        meta: further fields of the row, as text; ``id``, ``article``, ``index``, ``start``, ``end``, ``date``,
+            ``region``, ``style`` and ``reason`` are read from here.
+        soft: the share behind each label, where the file states it (our own records).
+        file: the name of the file; readers leave it to whoever calls them.
     """
 
     where: str
@@ -45,15 +47,19 @@ class Sentence:
     key: str | None = None
     span: tuple[int, int] | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
+    soft: Mapping[str, float] | None = None
+    file: str = ""
 
 
 @dataclass
 class Intake:
-    """The state of one import: options that readers need, faults found, and what was passed over."""
+    """The state of one import: options that readers need, faults found, what was passed over, annotators met."""
 
     label_map: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    met: set[str] = field(default_factory=set)
 
     def fault(self, where: str, message: object) -> None:
         """Note a row that cannot be used; the import ends with all of them, and writes nothing.
@@ -68,6 +74,12 @@ class Intake:
     def count(self, what: str, number: int = 1) -> None:
         """Count what was passed over or changed by rule, for the report: ``cancelled answers`` ..."""
         self.counts[what] += number
+
+    def annotator(self, name: str) -> str:
+        """The annotator under his or her new name, in a form in which equal names are equal (NFC, single spaces)."""
+        plain = clean(name)
+        self.met.add(plain)
+        return self.names.get(plain, plain)
 
     def labels(self, names: Iterable[object]) -> tuple[str, ...]:
         """Names of an export -> label keys in the order of the label set.

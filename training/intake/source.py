@@ -182,7 +182,8 @@ def open_sources(paths: Sequence[Path], encoding: str = "utf-8") -> list[Source]
     """Read the files, folders and zip archives of an import, in the order given (folders by name).
 
     Raises:
-        DataError: a path is missing, unreadable, too large, or an archive that is damaged or unsafe.
+        DataError: a path is missing, unreadable, too large or not named in UTF-8, or an archive that is damaged or
+            unsafe.
         UsageError: ``encoding`` is unknown, or a file is given twice.
     """
     encoding = _check_encoding(encoding)
@@ -191,6 +192,8 @@ def open_sources(paths: Sequence[Path], encoding: str = "utf-8") -> list[Source]
     total = 0
     for path in paths:
         for file in _files_below(path) if path.is_dir() else [path]:
+            if _SURROGATE.search(str(file)):
+                raise DataError(f"The name of {str(file)!r} is not UTF-8. Rename the file or its folder.")
             if (real := file.resolve()) in seen:
                 raise UsageError(f"{file} is given twice (the other time as {seen[real]}). Name it once.")
             seen[real] = file

@@ -36,6 +36,18 @@ class _Words:
         return list(dict.fromkeys(whole or part))
 
 
+def places_of(text: str, source_name: str) -> list[tuple[int, int]]:
+    """Start and end of the sentences of an article with line ends of any system, by the splitter of the runtime.
+
+    Raises:
+        DataError: the article is too long to be split.
+    """
+    try:
+        return sentence_spans(_LONE_RETURN.sub("\n", text))  # of the same length, so that offsets hold
+    except DataError as error:
+        raise DataError(f"{source_name}: {error}") from error
+
+
 def _words(text: str, places: Sequence[tuple[int, int]]) -> _Words:
     words = _Words([], [], [])
     for number, (first, last) in enumerate(places):
@@ -104,10 +116,7 @@ def sentences_of(
     Raises:
         DataError: the article is too long to be split.
     """
-    try:
-        places = sentence_spans(_LONE_RETURN.sub("\n", text))  # of the same length, so that offsets hold
-    except DataError as error:
-        raise DataError(f"{source_name}: {error}") from error
+    places = places_of(text, source_name)
     if not places:
         intake.fault(source_name, "the article holds no sentence; leave the file out")
         return []

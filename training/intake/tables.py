@@ -95,7 +95,10 @@ def _explain(error: csv.Error) -> str:
 
 
 def _csv_rows(source: Source, reader: Any, width: int, number: int, delimiter: str, intake: Intake) -> Iterator[Row]:
-    """Rows after the header; those that cannot be used are faults with their number, counted as a spreadsheet does."""
+    """Rows after the header; those that cannot be used are faults with their number, counted as a spreadsheet does.
+
+    Empty cells to the right of the last column are passed over.
+    """
     while True:
         number += 1
         line = reader.line_num + 1
@@ -109,14 +112,14 @@ def _csv_rows(source: Source, reader: Any, width: int, number: int, delimiter: s
             if "expected after" not in str(error):
                 return  # what follows is inside the quote
             continue
-        if len(cells) == width and any(cells):
-            yield where, cells
-        elif not any(cells):
+        if not any(cells):
             if cells:
                 intake.count("empty rows")
-        else:
+        elif len(cells) < width or any(cells[width:]):
             advice = f"a cell that holds {names_delimiter(delimiter)} must stand in quotes"
             intake.fault(where, f"{len(cells)} cells, but {width} columns; {advice}")
+        else:
+            yield where, cells[:width]
 
 
 def read_csv(source: Source, intake: Intake) -> Table:
@@ -139,6 +142,8 @@ def read_csv(source: Source, intake: Intake) -> Table:
     if not header:
         raise DataError(f"{source.name} is empty: no usable rows.")
     columns = tuple(column.strip() for column in header)
+    while columns and not columns[-1]:
+        columns = columns[:-1]  # Excel writes columns that hold nothing but a format, or held something once
     _check_columns(source.name, columns)
     rows = _csv_rows(source, reader, len(columns), number, delimiter, intake)
     return Table(columns, ("text",) * len(columns), rows)

@@ -44,9 +44,10 @@ def recognises(source: Source) -> bool:
     )
 
 
-def _labels(value: Any, field: str, intake: Intake) -> tuple[str, ...]:
+def _labels(value: Any, field: str, intake: Intake, listed: str = "") -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"field '{field}' must be a list of labels, found {type(value).__name__}")
+        other = f"; at {listed} it is one" if listed else ""
+        raise ValueError(f"field '{field}' must be a list of labels, found {type(value).__name__}{other}")
     if not value:
         return ()
     try:
@@ -80,26 +81,35 @@ def _span(row: Mapping[str, Any]) -> tuple[int, int] | None:
     return start, end
 
 
+def _soft(row: Mapping[str, Any]) -> dict[str, float] | None:
+    soft = row.get("soft")
+    if soft is None:
+        return None
+    if not isinstance(soft, dict) or not all(type(share) in (int, float) for share in soft.values()):
+        raise ValueError(f"field 'soft' must be an object such as {{\"threat\": 0.5, ...}}, found {soft!r:.40}")
+    return {label: float(share) for label, share in soft.items()}
+
+
 def _meta(row: Mapping[str, Any]) -> dict[str, str]:
     texts = {name: value if type(value) is str else scalar(value) for name, value in row.items() if name not in _OURS}
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _sentence(where: str, row: Mapping[str, Any], intake: Intake) -> Sentence:
+def _sentence(where: str, row: Mapping[str, Any], intake: Intake, listed: str) -> Sentence:
+    """One line; ``listed`` is the place of an earlier line with a list of labels."""
     text = row.get("text")
     if not isinstance(text, str):
         found = f"must be text, found {text!r:.40}"
         raise ValueError(f"field 'text' {'is missing' if text is None else found}")
     labels = row.get("labels")
-    if row.get("soft") is not None:
-        intake.count("soft labels, which are made anew from the annotations")
     return Sentence(
         where=where,
         text=text,
         annotations=_annotations(row.get("annotations"), intake),
-        gold=None if labels is None else _labels(labels, "labels", intake),
+        gold=None if labels is None else _labels(labels, "labels", intake, listed),
         span=_span(row),
         meta=_meta(row),
+        soft=_soft(row),
     )
 
 
@@ -109,9 +119,11 @@ def read(source: Source, intake: Intake) -> Iterator[Sentence]:
     Raises:
         DataError: not in the expected encoding.
     """
+    listed = ""
     for where, row in json_lines(source, intake):
+        listed = listed or (where if isinstance(row.get("labels"), list) else "")
         try:
-            sentence = _sentence(where, row, intake)
+            sentence = _sentence(where, row, intake, listed)
         except ValueError as error:
             intake.fault(where, error)
             continue

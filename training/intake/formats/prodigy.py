@@ -182,12 +182,15 @@ def read(source: Source, intake: Intake) -> Iterator[Sentence]:
     prefix = f"{source.stem}-"
     cut = prefix if named and all(name.startswith(prefix) and name != prefix for name in named) else ""
     for text in texts:
-        annotations = {}
+        annotations: dict[str, tuple[str, ...]] = {}
         for name, votes in sorted(text.votes.items()):
             if not name:
                 intake.count("answers without annotator, named after their file")
             if votes.keys() != set(KEYS):
                 intake.count("incomplete answers (not every label was asked about)")
                 continue
-            annotations[name.removeprefix(cut) or source.stem] = tuple(key for key in KEYS if votes[key])
+            labels = tuple(key for key in KEYS if votes[key])
+            who = name.removeprefix(cut) or source.stem
+            if annotations.setdefault(who, labels) != labels:
+                intake.fault(text.where, f"{who!r} answers {list(labels)}, and otherwise without a name; keep one")
         yield Sentence(text.where, text.text, annotations, key=text.key, meta=text.meta)

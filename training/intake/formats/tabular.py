@@ -3,9 +3,10 @@
     text;labels;annotator;article           labels A;B (or , or |), empty for none of the labels
     text,threat,support,retreat,ceasefire_call      a column a label: 0/1, true/false, ja/nee or yes/no
 
-The sentences stand in a column ``text``, ``tekst``, ``sentence`` or ``zin``. With a column ``annotator`` each row is
-somebody's answer, without one its labels are decided; without labels the sentences are unlabelled. All other
-columns are kept as text. An empty cell in a 0/1 column is a fault, since a missing answer is not 0.
+The sentences stand in a column ``text``, ``tekst``, ``sentence`` or ``zin``. With a column ``annotator`` (or
+``annotateur``) each row is somebody's answer, without one its labels are decided; without labels the sentences are
+unlabelled. All other columns are kept as text. An empty cell in a 0/1 column is a fault, since a missing answer is
+not 0; empty cells of ``labels`` are counted for the report, since they may be sentences that nobody has looked at.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ _META = ("id", "article", "index", "date", "region", "style", "reason")
 _YES = ("1", "true", "ja", "yes")
 _NO = ("0", "false", "nee", "no")
 _SEPARATORS = re.compile(r"[;,|]")
+
+EMPTY_CELLS = "empty cells of labels, read as 'none of the labels'"
+_ANNOTATOR_COLUMNS = ("annotator", "annotateur")
 
 Labels = Callable[[Sequence[Cell]], tuple[str, ...]]
 
@@ -138,10 +142,16 @@ def _from_list(number: int, column: str, intake: Intake) -> Labels:
             raise ValueError(f"column {column!r} has no value; a missing answer is not 'none of the labels'")
         if isinstance(cell, tuple) or not cell.strip():
             return cell if isinstance(cell, tuple) else ()
-        return (cell,) if cell in intake.label_map else [name.strip() for name in _SEPARATORS.split(cell)]
+        if cell in intake.label_map:
+            return (cell,)
+        if cell.lstrip().startswith(("{", "[")):
+            raise ValueError(f"column {column!r} holds {cell!r:.40}, no names; export as JSON, or write A;B")
+        return [name.strip() for name in _SEPARATORS.split(cell)]
 
     def labels(cells: Sequence[Cell]) -> tuple[str, ...]:
         cell = cells[number]
+        if isinstance(cell, str) and not cell.strip():
+            intake.count(EMPTY_CELLS)
         if cell not in seen:
             seen[cell] = intake.labels(names(cell))
         return seen[cell]
@@ -162,7 +172,7 @@ def _check_kinds(source: Source, table: Table, wanted: Mapping[int, tuple[str, .
 def _plan(source: Source, table: Table, intake: Intake) -> _Plan:
     """Raises ``DataError`` if the columns are ambiguous, incomplete or of the wrong kind."""
     columns = table.columns
-    text, annotator = _one(source, columns, TEXT_COLUMNS), _one(source, columns, ("annotator",))
+    text, annotator = _one(source, columns, TEXT_COLUMNS), _one(source, columns, _ANNOTATOR_COLUMNS)
     one = _one(source, columns, _LIST_COLUMNS)
     flags = _label_columns(source, columns, one is not None, intake)
     if text is None:
@@ -180,10 +190,9 @@ def _plan(source: Source, table: Table, intake: Intake) -> _Plan:
         for number, column in enumerate(columns)
         if number not in wanted and table.kinds[number] not in ("list", "nested")
     ]
-    labels = (
-        _from_list(one, columns[one], intake) if one is not None else _from_flags(flags, columns) if flags else None
-    )
-    return _Plan(text, annotator, labels, tuple(meta))
+    if one is not None:
+        return _Plan(text, annotator, _from_list(one, columns[one], intake), tuple(meta))
+    return _Plan(text, annotator, _from_flags(flags, columns) if flags else None, tuple(meta))
 
 
 def _key(meta: Mapping[str, str], annotator: str | None, text: str) -> str | None:
