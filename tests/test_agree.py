@@ -85,6 +85,22 @@ def test_unsettled_sentences_of_an_import_count_as_well(tmp_path, capsys):
     assert figures["pairs"][0]["labels"]["retreat"]["f1"]["value"] == pytest.approx(2 * 8 / (18 + 8))
 
 
+def test_an_adjudicator_may_be_left_out(tmp_path, capsys):
+    file = write(
+        tmp_path / "x.jsonl", [row(n, {"anna": [], "bram": ["threat"], "chris": ["threat"]}) for n in range(4)]
+    )
+    run_agree([file], 0, tmp_path / "with.json")
+    run_agree([file], 0, tmp_path / "without.json", ["chris"])
+    one, two = (json.loads((tmp_path / name).read_text("utf-8")) for name in ("with.json", "without.json"))
+    assert [[who["name"] for who in found["annotators"]] for found in (one, two)] == [
+        ["anna", "bram", "chris"],
+        ["anna", "bram"],
+    ]
+    assert (len(one["pairs"]), len(two["pairs"])) == (3, 1)
+    with pytest.raises(UsageError, match=r"no answer is by 'chriss'\. Did you mean 'chris'"):
+        run_agree([file], 0, None, ["chriss"])
+
+
 def test_an_import_of_which_nothing_is_settled(tmp_path, capsys):
     write_queue(tmp_path, [task(number, {"anna": ["threat"], "bram": []}) for number in range(6)])
     run_agree([tmp_path], 0, None)

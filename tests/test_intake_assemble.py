@@ -78,6 +78,15 @@ def test_each_sentence_may_stand_alone_when_that_is_said():
     (entry,), intake = entries_of(*twice, article="each")
     assert sorted(entry.annotations) == ["anna", "bram"]
     assert not intake.faults
+    again, _ = entries_of(*rows[::-1], article="each")
+    assert {one.id for one in again} == {one.id for one in found}  # named after their texts, not their numbers
+
+
+def test_sentences_that_name_their_article_stay_together_whatever_is_said_of_the_others():
+    placed = [row(number=1, span=(0, 17)), row("Het leger wacht.", 2, span=(18, 34))]
+    found, _ = entries_of(*placed, Sentence("r3", "Een losse zin."), article="each")
+    assert [entry.article for entry in found[:2]] == ["a1", "a1"]
+    assert found[2].article not in ("a1", None)
 
 
 def test_one_text_in_two_articles_is_two_sentences_whatever_field_names_the_article():
@@ -91,34 +100,52 @@ def test_one_text_in_two_articles_is_two_sentences_whatever_field_names_the_arti
     assert not intake.faults
 
 
-def test_indices_are_kept_when_whole_and_given_anew_when_not():
-    kept, _ = entries_of(row(meta={"index": "4"}, gold=()), row("Nog een zin.", 2, meta={"index": "2"}, gold=()))
-    assert [entry.index for entry in kept] == [4, 2]
-    anew, intake = entries_of(row(meta={"index": "4"}, gold=()), row("Nog een zin.", 2, gold=()))
-    assert [entry.index for entry in anew] == [0, 1]
-    assert intake.counts["articles whose indices were missing or double, and are numbered anew"] == 1
+def test_indices_are_kept_and_the_free_numbers_go_to_those_without():
+    kept, _ = entries_of(row(meta={"index": "4"}, gold=()), row("Nog een zin.", 2, meta={"index": "0"}, gold=()))
+    assert [entry.index for entry in kept] == [4, 0]
+    filled, intake = entries_of(*kept_rows(("1", None, "0", None)))
+    assert [entry.index for entry in filled] == [1, 2, 0, 3]
+    assert not intake.counts
+    anew, intake = entries_of(*kept_rows(("4", "4", None)))
+    assert [entry.index for entry in anew] == [0, 1, 2]
+    assert intake.counts == {"articles whose indices were double, and are numbered anew": 1}
 
 
-def test_double_ids_and_odd_indices_are_faults():
-    _, intake = entries_of(row(gold=()), row("Nog een zin.", 2, meta={"id": "a1-00"}, gold=()))
-    assert "id 'a1-00' is also that of x.json, task" in intake.faults[0]
-    _, intake = entries_of(row(meta={"index": "twee"}, gold=()))
-    assert "index 'twee' is no whole number" in intake.faults[0]
+def kept_rows(indices):
+    for number, index in enumerate(indices):
+        yield row(f"Zin nummer {number}.", number, meta={} if index is None else {"index": index}, gold=())
+
+
+def test_made_ids_keep_clear_of_given_ones_and_double_ids_are_faults():
+    found, intake = entries_of(row(gold=()), row("Nog een zin.", 2, meta={"id": "a1-00"}, gold=()))
+    assert ([entry.id for entry in found], intake.faults) == (["a1-01", "a1-00"], [])
+    _, intake = entries_of(row(meta={"index": "3"}), row("Nog een zin.", 2, meta={"id": "a1-03", "index": "7"}))
+    assert "id 'a1-03' is also that of x.json, task" in intake.faults[0]
+
+
+@pytest.mark.parametrize("index", ["twee", "-1", "1.0", "²", "9" * 5000])
+def test_odd_indices_are_faults(index):
+    _, intake = entries_of(row(meta={"index": index}, gold=()))
+    assert intake.faults[0].startswith(f"x.json, task 1: index '{index[:30]}' is no whole number")
+
+
+def test_names_that_look_alike_are_the_same():
+    composed, decomposed = "Libi\u00eb", "Libie\u0308\u200b"
+    rows = [
+        row(number=1, meta={"article": composed, "id": "k\u00e9"}, annotations={"Zo\u00eb": ("threat",)}),
+        row(number=2, meta={"article": decomposed, "id": "ke\u0301"}, annotations={"Zoe\u0308": ("threat",)}),
+        row("Het leger wacht.", 3, meta={"article": f" {decomposed}"}, annotations={"bram": ()}),
+    ]
+    found, intake = entries_of(*rows)
+    assert {entry.article for entry in found} == {composed}
+    assert annotators(found) == {"Zo\u00eb": 1, "bram": 1}
+    assert not intake.faults
+    _, intake = entries_of(row(annotations={"Zo\u00eb": ("threat",), "Zoe\u0308": ()}))
+    assert "annotator 'Zoë' answers ['threat'] and []" in intake.faults[0]
+    _, intake = entries_of(row(annotations={"\u200b": ()}))
+    assert "an annotator without a name" in intake.faults[0]
 
 
 def test_text_that_cannot_be_used_is_a_fault_of_its_row():
     _, intake = entries_of(row("Een\x00nul."), row("   ", 2), row(number=3, gold=()))
     assert [fault.split(":")[0] for fault in intake.faults] == ["x.json, task 1", "x.json, task 2"]
-
-
-def test_an_annotated_sentence_learns_its_place_from_the_plain_article():
-    known = row(meta={"id": "s1"}, gold=("threat",))
-    placed = [row("Het leger  dreigt.", 2, span=(0, 18)), row("Het leger wacht.", 3, span=(19, 35))]
-    found, intake = entries_of(known, *placed)
-    assert [(entry.text, entry.span) for entry in found] == [
-        ("Het leger dreigt.", (0, 18)),
-        ("Het leger wacht.", (19, 35)),
-    ]
-    assert intake.counts["annotated sentences found in the plain text of their article"] == 1
-    doubled, _ = entries_of(known, *placed, row("Het leger dreigt.", 4, span=(40, 57)))
-    assert len(doubled) == 4  # which of the two it is cannot be known

@@ -208,6 +208,17 @@ def test_folders_with_different_documents_of_one_name_are_no_annotators(folder):
     assert {(one.meta["article"], *one.annotations) for one in found} == {("d2023/d01", "brat"), ("d2024/d01", "brat")}
 
 
+def test_documents_of_one_name_in_two_archives_are_two_articles(tmp_path):
+    import zipfile
+
+    for name in ("p", "q"):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("d.ann", "")
+            archive.writestr("d.txt", f"Hier spreekt {name}.")
+    found, _ = read(tmp_path)
+    assert [(one.meta["article"], *one.annotations) for one in found] == [("p/d", "brat"), ("q/d", "brat")]
+
+
 def test_copies_that_differ_in_line_ends_are_refused(folder):
     path = folder(anna__d_ann="", anna__d_txt="Ja.\nNee.", bram__d_ann="", bram__d_txt="Ja.\r\nNee.")
     with pytest.raises(DataError, match="differ in white space or line ends alone"):

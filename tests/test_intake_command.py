@@ -1,7 +1,6 @@
 """``python -m training import``: the true command on real-shaped exports, and what it leaves behind."""
 
 import json
-import shutil
 
 import pytest
 
@@ -110,6 +109,9 @@ def test_an_existing_folder_an_unknown_method_and_a_bad_map_are_refused(samples,
         (("--out", tmp_path / "there"), 1, "exists already"),
         (("--out", tmp_path / "new", "--adjudicate", "majorty"), 2, "Did you mean 'majority'?"),
         (("--out", tmp_path / "new", "--map", "steun"), 2, "must be written as"),
+        (("--out", tmp_path / "new", "--map", "Steun=suport"), 2, "'suport' is no label. Did you mean 'support'?"),
+        (("--out", tmp_path / "new", "--map", "S=support", "--map", "S="), 2, "--map gives 'S' two meanings"),
+        (("--out", tmp_path / "new", "--annotator", "ana=a"), 2, "no answer is by 'ana'. Did you mean 'anna'?"),
         (("--out", tmp_path / "new", "--annotator", "anna="), 2, "OLD=NEW"),
         (("--out", tmp_path / "new", "--format", "docano"), 2, "Did you mean 'doccano'?"),
         (("--out", tmp_path / "new", "--encoding", "utf-9"), 2, "utf-9"),
@@ -118,15 +120,6 @@ def test_an_existing_folder_an_unknown_method_and_a_bad_map_are_refused(samples,
         assert (result.returncode, message in result.stderr) == (code, True), result.stderr
         assert "Traceback" not in result.stderr
     assert not (tmp_path / "new").exists()
-
-
-def test_a_read_only_parent_and_a_full_disk_leave_nothing(samples, tmp_path, run_module):
-    shutil.copy(samples / "table.csv", tmp_path / "table.csv")
-    blocked = tmp_path / "file"
-    blocked.write_text("no folder")
-    result = run_module("training", "import", tmp_path / "table.csv", "--out", blocked / "out")
-    assert result.returncode == 1
-    assert "Cannot write below" in result.stderr
 
 
 def test_exports_come_back_as_they_were(samples, tmp_path, run_module):
@@ -147,3 +140,94 @@ def test_exports_come_back_as_they_were(samples, tmp_path, run_module):
             assert [(r.id, r.article, r.index, r.text, r.labels, r.date) for r in one] == [
                 (r.id, r.article, r.index, r.text, r.labels, r.date) for r in two
             ]
+
+
+def label_studio(rows, first=1):
+    """Tasks as Label Studio exports them: text, article and annotator -> labels; no id of ours."""
+    return [
+        {
+            "id": number,
+            "data": {"text": text, "article": article},
+            "annotations": [
+                {
+                    "completed_by": {"email": who},
+                    "result": [
+                        {"from_name": "l", "to_name": "text", "type": "choices", "value": {"choices": labels}}
+                    ] if labels else [],
+                }
+                for who, labels in answers.items()
+            ],
+        }
+        for number, (text, article, answers) in enumerate(rows, first)
+    ]  # fmt: skip
+
+
+DISPUTED = [
+    ("Ankara dreigt met een offensief.", "k1", {"anna": [], "bram": ["threat"]}),
+    ("De troepen trekken weg uit de stad.", "k1", {"anna": ["retreat"], "bram": ["retreat"]}),
+    ("De regen houdt aan.", "k1", {"anna": [], "bram": ["support"]}),
+    ("De bisschop eist een bestand.", "k2", {"anna": ["ceasefire_call"], "bram": ["ceasefire_call"]}),
+    ("Niemand heeft deze zin gezien.", "k2", {}),
+]
+
+
+@pytest.mark.parametrize("with_export", [True, False])
+@pytest.mark.parametrize("field", [None, "each"])
+def test_an_adjudicated_queue_meets_the_import_or_the_export_that_it_came_from(tmp_path, with_export, field):
+    rows = [(text, "" if field else article, answers) for text, article, answers in DISPUTED]
+    export, answered, own = tmp_path / "export.json", tmp_path / "answered.json", tmp_path / "own"
+    export.write_text(json.dumps(label_studio(rows)), "utf-8")
+    run_import(Options((export,), own, article=field))
+    queue = json.loads((own / "open" / "queue.json").read_text("utf-8"))
+    assert [task["data"]["text"] for task in queue] == [DISPUTED[0][0], DISPUTED[2][0]]
+    for number, task in enumerate(queue, 1):  # numbers of another project that are also those of the export
+        task["id"] = number
+        task["annotations"].append({"completed_by": "chris", "result": []})
+    answered.write_text(json.dumps(queue), "utf-8")
+    first = export if with_export else own
+    for order in ((first, answered), (answered, first)):
+        outcome = read_exports(Options(order, tmp_path / "new", article=field, adjudicate="adjudicator:chris"))
+        assert (len(outcome.records), len(outcome.queue), len(outcome.unlabelled)) == (4, 0, 1)
+        found = {one.text: (one.labels, sorted(one.annotations)) for one in outcome.records}
+        assert found[DISPUTED[0][0]] == found[DISPUTED[2][0]] == ((), ["anna", "bram", "chris"])
+        assert found[DISPUTED[1][0]] == (("retreat",), ["anna", "bram"])
+
+
+def test_what_was_imported_is_imported_again_as_it_is(tmp_path):
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(label_studio(DISPUTED[:4])), "utf-8")
+    for method in ("adjudicator:anna", "soft", "majority"):
+        once, twice = tmp_path / f"{method}-1", tmp_path / f"{method}-2"
+        run_import(Options((export,), once, adjudicate=method))
+        run_import(Options((once,), twice, adjudicate=method))
+        for name in ("annotations.jsonl", "open/queue.json"):
+            files = [folder / name for folder in (once, twice) if (folder / name).exists()]
+            assert len({file.read_bytes() for file in files}) == (1 if files else 0)
+    soft = [one.soft for one in read_exports(Options((tmp_path / "soft-1",), tmp_path / "x")).records]
+    assert soft
+    assert all(soft)
+
+
+@pytest.mark.parametrize("rows", [DISPUTED[:1], DISPUTED[4:]])
+def test_an_import_of_which_nothing_is_settled_can_be_imported_again(tmp_path, rows):
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(label_studio(rows)), "utf-8")
+    run_import(Options((export,), tmp_path / "own"))
+    again = read_exports(Options((tmp_path / "own",), tmp_path / "new"))
+    assert (len(again.records), len(again.queue) + len(again.unlabelled)) == (0, 1)
+
+
+def test_places_of_sentences_survive_the_queue(samples, tmp_path):
+    run_import(Options((samples / "brat",), tmp_path / "own"))
+    queue = tmp_path / "own" / "open" / "queue.json"
+    outcome = read_exports(Options((queue,), tmp_path / "new", adjudicate="adjudicator:anna"))
+    assert all(record.end - record.start == len(record.text) for record in outcome.records)
+    both = read_exports(Options((samples / "brat", queue), tmp_path / "new", adjudicate="adjudicator:anna"))
+    assert len(both.records) == 12
+
+
+def test_all_tools_at_once_tell_the_same_twelve_sentences(samples, tmp_path):
+    files = tuple(samples / name for name in SAMPLES)
+    outcome = read_exports(Options(files, tmp_path / "new", label_map=("geen=",)))
+    assert sum(outcome.about["sentences"].values()) == 12
+    assert outcome.about["annotators"] == {"anna": 12, "bram": 12}

@@ -71,10 +71,19 @@ def test_an_annotator_without_an_answer_is_left_out_and_counted():
     assert intake.counts == {"annotators without an answer to a sentence": 1}
 
 
-def test_soft_labels_are_dropped_and_counted():
+def test_soft_labels_are_kept_if_they_are_numbers():
     (found,), intake = read({**ROW, "soft": dict.fromkeys(KEYS, 0.5)})
+    assert found.soft == dict.fromkeys(KEYS, 0.5)
     assert "soft" not in found.meta
-    assert list(intake.counts.values()) == [1]
+    assert not intake.counts
+    for wrong in ([0.5], {"threat": "0.5"}, {"threat": True}):
+        assert "field 'soft' must be an object" in fault(soft=wrong)
+
+
+def test_labels_that_are_once_a_text_and_once_a_list_are_named_with_both_lines():
+    assert "line 2: field 'labels' must be a list of labels, found str; at x.jsonl, line 1 it is one" in fault(
+        labels="x"
+    )
 
 
 def test_further_fields_go_along_as_text():

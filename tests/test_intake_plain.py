@@ -83,6 +83,18 @@ class TestArticles:
         articles = [one.meta["article"] for file in open_sources([tmp_path]) for one in plain.read(file, Intake())]
         assert articles == ["2024/01", "2025/01", "02"]
 
+    def test_as_many_folders_and_archives_as_it_takes_are_named(self, tmp_path):
+        import zipfile
+
+        for name in ("x/a/01.txt", "y/a/01.txt"):
+            (tmp_path / name).parent.mkdir(parents=True)
+            (tmp_path / name).write_text("Het leger wacht.", "utf-8")
+        for name in ("p.zip", "q.zip"):
+            with zipfile.ZipFile(tmp_path / name, "w") as archive:
+                archive.writestr("02.txt", "Het leger wacht.")
+        articles = [one.meta["article"] for file in open_sources([tmp_path]) for one in plain.read(file, Intake())]
+        assert articles == ["p/02", "q/02", "x/a/01", "y/a/01"]
+
     @pytest.mark.parametrize("pattern", ["(", " (", "[", '"', ". ", "a.", ", ( ", "\n(", "a\r"])
     def test_patterns_that_are_hard_to_split_take_bounded_time(self, pattern):
         read("Woord. ")  # loads the splitter

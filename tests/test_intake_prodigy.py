@@ -122,6 +122,12 @@ def test_sessions_without_a_name_are_called_after_the_file(session):
     assert intake.counts == {"answers without annotator, named after their file": 1}
 
 
+def test_answers_without_a_name_never_replace_those_of_somebody_called_like_the_file():
+    rows = [choice("threat", who=None, _session_id=None), choice(who="anna")]
+    assert "'anna' answers [], and otherwise without a name" in read(*rows, name="anna.jsonl")[1].faults[0]
+    assert one(rows[0], choice("threat", who="anna"), name="anna.jsonl")[0].annotations == {"anna": ("threat",)}
+
+
 def test_options_may_be_numbered_and_one_may_mean_none():
     options = [{"id": number, "text": key} for number, key in enumerate([*KEYS, "geen"])]
     renamed = {"label_map": {"geen": ""}}

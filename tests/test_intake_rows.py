@@ -86,9 +86,9 @@ class TestStrictJson:
         with pytest.raises(ValueError, match="field 'b' holds half of a surrogate pair"):
             parse(text)
 
-    def test_half_a_pair_in_a_list_is_found(self):
-        with pytest.raises(ValueError, match="half of a surrogate pair"):
-            parse(r'[{"a": ["\ud83d\\ude00"]}]')
+    def test_half_a_pair_in_a_list_is_named_with_its_row(self):
+        with pytest.raises(ValueError, match="row 2 holds half of a surrogate pair"):
+            parse(r'[{"a": "\ud83d\ude00"}, {"a": ["\ud83d\\ude00"]}]')
 
     def test_whole_pairs_and_escaped_backslashes_are_text(self):
         assert parse(r'["\ud83d\ude00", "\\ud800", "\u00eb"]') == ["😀", "\\ud800", "ë"]

@@ -65,6 +65,14 @@ class TestFiles:
     def test_stem_and_ending(self, name, stem, suffix):
         assert (Source(name, b"").stem, Source(name, b"").suffix) == (stem, suffix)
 
+    def test_a_name_that_is_not_utf8_is_refused(self, tmp_path):
+        path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+        with open(path, "wb") as file:
+            file.write(b"Ja.")
+        for given in (Path(os.fsdecode(path)), tmp_path):
+            with pytest.raises(DataError, match=r"is not UTF-8\. Rename the file or its folder"):
+                open_sources([given])
+
     def test_a_missing_path_is_named(self, tmp_path):
         with pytest.raises(DataError, match=r"Cannot read .*weg\.jsonl.*Check the path"):
             open_sources([tmp_path / "weg.jsonl"])

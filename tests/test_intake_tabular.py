@@ -148,9 +148,18 @@ class TestRows:
         assert [one.text for one in found] == ["Toen ging hij."]
 
     def test_blank_lines_and_empty_rows_are_no_sentences(self):
-        found, intake = read("text;labels;id\n\nJa.;;1\n;;\n\nNee.;;2\n")
+        found, intake = read("text;labels;id\n\nJa.;threat;1\n;;\n\nNee.;support;2\n")
         assert [(one.text, one.where) for one in found] == [("Ja.", "t.csv, row 3"), ("Nee.", "t.csv, row 6")]
         assert intake.counts == {"empty rows": 1}
+
+    def test_empty_columns_to_the_right_are_passed_over(self):
+        found, intake = read("tekst;labels;;\r\nJa.;threat;;\r\nNee.;support\r\nWel.;threat;;;;\r\nOch.;support;x;\r\n")
+        assert [(one.text, one.gold) for one in found] == [
+            ("Ja.", ("threat",)),
+            ("Nee.", ("support",)),
+            ("Wel.", ("threat",)),
+        ]
+        assert intake.faults[0].startswith("t.csv, row 5: 4 cells, but 2 columns")
 
     def test_a_row_without_text_is_a_fault(self):
         assert "row 3: no text in this row" in fault("text,labels\nJa.,\n  ,threat\n")
@@ -224,11 +233,22 @@ class TestLabels:
             ("Threat", "row 2: unknown label 'Threat'. Did you mean 'threat'?"),
             ("threat;", "row 2: unknown label ''"),
             ("threat|threat", "row 2: label 'threat' stands twice"),
-            ("['threat']", "row 2: unknown label"),
         ],
     )
     def test_unknown_labels_are_faults(self, cell, words):
         assert words in fault(f"text,labels\nJa.,{cell}\nNee.,threat\n")
+
+    def test_empty_cells_are_counted_since_nobody_may_have_looked(self):
+        found, intake = read("text;labels\nJa.;threat\nNee.;\nMisschien.; \n")
+        assert [one.gold for one in found] == [("threat",), (), ()]
+        assert intake.counts == {tabular.EMPTY_CELLS: 2}
+
+    @pytest.mark.parametrize("cell", ['{"choices":["threat"]}', "['threat', 'support']"])
+    def test_code_in_a_cell_is_named(self, cell):
+        assert "column 'labels' holds" in fault(f'text;labels\nJa.;"{cell.replace(chr(34), chr(34) * 2)}"\n')
+
+    def test_the_dutch_name_of_the_column_with_annotators(self):
+        assert good("tekst;labels;Annotateur\nJa.;threat;anna\n")[0].annotations == {"anna": ("threat",)}
 
     def test_one_fault_a_row_also_for_equal_cells(self):
         _, intake = read("text,labels\nJa.,X\nNee.,X\n")

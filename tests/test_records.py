@@ -144,6 +144,11 @@ class TestFields:
     def test_a_value_that_cannot_be_is_refused_by_field(self, refused, key, value):
         assert f"field '{key}': " in refused(row(**{key: value}))
 
+    def test_a_dutch_date_is_refused_with_the_way_to_write_it(self, refused):
+        assert "must be written as year-month-day, for example 2020-05-22, found '22-05-2020'" in refused(
+            row(date="22-05-2020")
+        )
+
     def test_several_faults_of_one_line_are_all_named(self, refused):
         message = refused('{"id": 5, "text": "x", "lables": []}')
         for part in ("'id'", "'article' is missing", "'index' is missing", "'labels' is missing", "'lables'"):

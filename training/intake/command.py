@@ -33,6 +33,7 @@ from training.records import Record, explain
 
 SHOWN_FILES = 8
 SHOWN_NAMES = 20
+NOT_COUNTED = ("cancelled", "ignored", "rejected", "discarded", "incomplete", "empty answers", "answers that could")
 HOW = {
     "gold": "as the files decide",
     "alike": "answered alike",
@@ -145,6 +146,8 @@ def read_exports(options: Options) -> Outcome:
     open_ones = [(entry, one) for entry, one in zip(entries, decisions, strict=True) if one.labels is None]
     queue = [(entry, one) for entry, one in open_ones if one.kind != "unanswered"]
     unlabelled = [entry for entry, one in open_ones if one.kind == "unanswered"]
+    if not records and not queue and any(what.startswith(NOT_COUNTED) for what in intake.counts):
+        raise DataError(f"No usable rows: no answer in {', '.join(told)} counts.{_passed(intake)}")
     about = {
         "codebook_version": CODEBOOK_VERSION,
         "files": [_file(source, told[source.name]) for source in sources],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from strijdtaal.errors import DataError
@@ -29,7 +30,7 @@ def read_entries(files: Sequence[Path], article: str | None = None) -> list[Entr
         for source in open_sources(files):
             form = recognise(source, None)
             if form is not None:
-                yield from form.read(source, intake)
+                yield from (replace(sentence, file=source.name) for sentence in form.read(source, intake))
 
     entries = assemble(sentences(), intake, article)
     intake.check()
