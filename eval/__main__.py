@@ -17,10 +17,14 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("run", type=Path, metavar="RUN")
     score.add_argument("--data", type=Path, metavar="JSONL", help="score the model on another annotated file")
     score.add_argument("--out", type=Path, metavar="PARQUET", help="where its predictions go (with --data)")
-    report = commands.add_parser("report", help="tables and page -> RUN/report/, or of predictions files -> --out")
-    report.add_argument("run", type=Path, metavar="RUN|PARQUET")
-    report.add_argument("also", type=Path, nargs="*", metavar="PARQUET", help="predictions of outside systems")
-    report.add_argument("--out", type=Path, metavar="FOLDER", help="where the report on predictions files goes")
+    report = commands.add_parser("report", help="tables and page of each run (RUN/report/) or predictions file")
+    report.add_argument("targets", type=Path, nargs="+", metavar="RUN|PREDICTIONS")
+    joins = "another system on the same sentences, shown beside it; may be given several times"
+    report.add_argument(
+        "--with", type=Path, action="append", default=[], metavar="PREDICTIONS", dest="also", help=joins
+    )
+    out = "where the report on one predictions file goes (default: FILE-report/ beside it)"
+    report.add_argument("--out", type=Path, metavar="FOLDER", help=out)
     compare = commands.add_parser("compare", help="say which of two or more systems is better, or cannot tell")
     compare.add_argument(
         "systems", nargs="+", metavar="SYSTEM", help="RUN, RUN:tfidf or PARQUET; seeds of one system joined with commas"
@@ -61,20 +65,59 @@ def _score(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"Predictions: {target}\n")
 
 
-def _report(arguments: argparse.Namespace) -> None:
+def _bare_target(path: Path, out: Path | None) -> Path:
+    """Where the report on a predictions file goes."""
+    from strijdtaal.errors import UsageError
+    from strijdtaal.folder import MANIFEST
+
+    if out is None and (path.parent / MANIFEST).exists():
+        raise UsageError(
+            f"{path.parent} is sealed by its manifest. Say with --out where the report on {path.name} goes."
+        )
+    return out or path.with_name(f"{path.stem}-report")
+
+
+def _report_one(path: Path, also: Sequence[Path], out: Path | None) -> None:
     from eval.report import table, write_bare_report, write_report
     from strijdtaal.errors import UsageError
 
-    bare = arguments.run.is_file()
-    if bare != (arguments.out is not None):
-        raise UsageError("--out goes with predictions files, not with a run: eval report FILE... --out FOLDER")
-    if bare:
-        target, report = arguments.out, write_bare_report([arguments.run, *arguments.also], arguments.out)
+    if path.is_file() or path.suffix == ".parquet":
+        target = _bare_target(path, out)
+        report = write_bare_report([path, *also], target)
+    elif out is not None:
+        raise UsageError("--out goes with a predictions file, not with a run: its report goes into RUN/report/.")
     else:
-        target, report = write_report(arguments.run, arguments.also)
+        target, report = write_report(path, also)
     for split in report["results"]:
         sys.stdout.write(f"{split}\n{table(report, split)}\n\n")
     sys.stdout.write(f"Report: {target / 'report.html'}\n")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    """One report after the other; those that fail are told at the end, with the exit code of the first."""
+    from strijdtaal.errors import StrijdtaalError, UsageError
+
+    targets = arguments.targets
+    if len(targets) > 1 and arguments.out is not None:
+        raise UsageError(
+            f"--out is for one report, and there are {len(targets)}. Give one; other systems on its sentences "
+            "stand beside it with --with FILE."
+        )
+    failed: list[tuple[Path, StrijdtaalError]] = []
+    for path in targets:
+        if len(targets) > 1:
+            sys.stdout.write(f"{path}\n")
+        try:
+            _report_one(path, arguments.also, arguments.out)
+        except StrijdtaalError as error:
+            failed.append((path, error))
+    if len(targets) == 1 and failed:
+        raise failed[0][1]
+    if failed:
+        lines = [f"{len(failed)} of {len(targets)} reports failed:", *(f"{path}: {error}" for path, error in failed)]
+        summary = StrijdtaalError("\n  ".join(lines))
+        summary.exit_code = failed[0][1].exit_code
+        raise summary
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -15,11 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.bootstrap import DRAWS, FEWEST_ARTICLES
+from eval.bootstrap import (
+    DRAWS,
+    FEWEST_ARTICLES,
+    NO_INTERVAL,
+    Array,
+    Interval,
+    article_draws,
+    percentile_interval,
+)
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
 
-Array = NDArray[np.float64]
+BINS = 15  # of the expected calibration error
 
 
 def _checked(probabilities: Any, gold: Any, dimensions: int) -> tuple[Array, Array]:
@@ -84,7 +92,7 @@ def brier(probabilities: Any, gold: Any) -> Array:
     return np.asarray(((said - true) ** 2).mean(axis=0))
 
 
-def expected_calibration_error(probabilities: Any, gold: Any, bins: int = 15) -> Array:
+def expected_calibration_error(probabilities: Any, gold: Any, bins: int = BINS) -> Array:
     """Mean distance of predicted probability and observed share over equal-mass bins, weighted by size.
 
     Source: Nguyen and O'Connor 2015; Nixon et al. 2019 (adaptive calibration error). It is biased
@@ -144,25 +152,50 @@ def reliability(probabilities: Any, gold: Any, bins: int = 10) -> list[dict[str,
     return points
 
 
-def _brier_intervals(said: Array, true: Array, articles: Sequence[str], draws: int, seed: int) -> Array:
-    """95% percentile intervals over draws of articles, shape (2, labels); NaN with too few articles."""
+def _brier_interval(squared: Array, sums: Array, place: NDArray[np.intp], drawn: Array) -> Interval:
+    """From the squared differences of one label; ``sums`` is the number of sentences of each draw."""
+    return percentile_interval(drawn @ np.bincount(place, weights=squared) / sums)
+
+
+def _error_interval(said: Array, true: Array, sums: Array, place: NDArray[np.intp], drawn: Array) -> Interval:
+    """Of the expected calibration error of one label; the bins are those of the sample, in every draw.
+
+    Percentiles would mislead: chance makes the error of a draw larger than that of the sample, as it makes that
+    of the sample larger than the truth. What is drawn is how far the bins' mean differences move, summed over the
+    bins; by the triangle inequality the error differs from the truth by no more than that sum. The interval goes
+    as far as its 95% quantile to both sides, so that it holds 0 unless there is more than chance.
+    """
+    bins = _bins(said, BINS)
+    table = np.zeros((drawn.shape[1], BINS))
+    np.add.at(table, (place, bins), (said - true))
+    whole = table.sum(axis=0) / len(said)
+    moved = np.abs(drawn @ table / sums[:, None] - whole).sum(axis=1)
+    error, reach = float(np.abs(whole).sum()), float(np.percentile(moved, 95))
+    return max(0.0, error - reach), min(1.0, error + reach)
+
+
+def _intervals(
+    said: Array, true: Array, articles: Sequence[str], draws: int, seed: int
+) -> tuple[list[Interval], list[Interval]]:
+    """Of each label's Brier score and calibration error, over draws of articles; NaN with too few articles."""
     _, place = np.unique(np.asarray(articles, dtype=np.str_), return_inverse=True)
     number = int(place.max()) + 1 if len(place) else 0
+    columns = range(said.shape[1])
     if number < FEWEST_ARTICLES:
-        return np.full((2, said.shape[1]), np.nan)
+        return [NO_INTERVAL for _ in columns], [NO_INTERVAL for _ in columns]
+    drawn = article_draws(number, draws, seed)
+    sums = drawn @ np.bincount(place).astype(np.float64)
     squared = (said - true) ** 2
-    columns = [np.bincount(place, weights=squared[:, column]) for column in range(said.shape[1])]
-    table = np.column_stack([*columns, np.bincount(place)])
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
-    sums = weights @ table
-    return np.asarray(np.percentile(sums[:, :-1] / sums[:, -1:], [2.5, 97.5], axis=0))
+    return (
+        [_brier_interval(squared[:, column], sums, place, drawn) for column in columns],
+        [_error_interval(said[:, column], true[:, column], sums, place, drawn) for column in columns],
+    )
 
 
 def calibration_summary(
     probabilities: Any, gold: Any, articles: Sequence[str], draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Calibration of each label, with an interval for the Brier score.
+    """Calibration of each label, with 95% intervals for the Brier score and the expected calibration error.
 
     Args:
         probabilities: shape (sentences, labels), 0 to 1, labels in the order of ``KEYS``.
@@ -172,9 +205,9 @@ def calibration_summary(
         seed: seed of the draws.
 
     Returns:
-        For each label key ``brier``, ``brier_interval`` (low, high; 95%), ``ece`` (15 equal-mass bins),
+        For each label key ``brier`` and ``ece`` (equal-mass bins), each with its ``_interval`` (low, high),
         ``mean_probability`` and ``observed`` (share of positives). All NaN when there are no sentences;
-        the interval is (nan, nan) with fewer than ``FEWEST_ARTICLES`` articles.
+        an interval is (nan, nan) with fewer than ``FEWEST_ARTICLES`` articles.
 
     Raises:
         DataError: shapes differ or are not those of ``KEYS``, or a value is out of range.
@@ -185,15 +218,16 @@ def calibration_summary(
             f"Calibration: found {said.shape[1]} labels and {len(articles)} articles for {len(said)} sentences; "
             f"there must be {len(KEYS)} labels and one article a sentence."
         )
-    low, high = _brier_intervals(said, true, articles, draws, seed)
+    of_brier, of_error = _intervals(said, true, articles, draws, seed)
     scores, errors = brier(said, true), expected_calibration_error(said, true)
     nothing = np.full(len(KEYS), np.nan)
     mean, share = (values.mean(axis=0) if len(values) else nothing for values in (said, true))
     return {
         key: {
             "brier": float(scores[column]),
-            "brier_interval": (float(low[column]), float(high[column])),
+            "brier_interval": of_brier[column],
             "ece": float(errors[column]),
+            "ece_interval": of_error[column],
             "mean_probability": float(mean[column]),
             "observed": float(share[column]),
         }

@@ -15,18 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from eval.compare_plots import TITLES, difference_plot, flips_plot
 from eval.gather import aligned
 from eval.pages import plain, render, shortened
 from eval.paired import DRAWS, HEADLINES, METRICS, Array, Difference, article_table, compare_tables, holm
+from eval.paired_ranking import AVERAGE_PRECISION, compare_average_precision, macro_average_precision
+from eval.panels import pr_of_systems, reliability_of_systems
 from eval.predictions import Predictions, read_predictions
+from eval.system_curves import curves
+from eval.verdict import LEVEL, p_text, points, verdicts
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.folder import write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, from_vector
 from training.run import open_run, write_json
 
 KIND = "comparison"
-TITLES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "exact_match": "exact match"}
-LEVEL = 0.05
+OVERALL = (*HEADLINES, AVERAGE_PRECISION)
+SHOWN = (*OVERALL, *KEYS)
 FEWEST_ARTICLES = 10
 SHOWN_FLIPS = 1500
 
@@ -81,37 +86,12 @@ def _tables(system: System) -> list[Array]:
     return [article_table(item.articles, item.gold, item.decided) for item in system.seeds]
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
-def p_text(p: float) -> str:
-    """A p-value for people: three digits, never a bare 0."""
-    return "n/a" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def verdict(first: str, second: str, found: Difference, p: float, articles: int) -> str:
-    """What the numbers allow one to say, in words. ``p`` is corrected for the number of systems compared."""
-    if not math.isfinite(p):
-        return f"n/a: macro-F1 is undefined for {first} or {second} on these sentences."
-    interval = f"95% interval {_points(found.low)} to {_points(found.high)}, {p_text(p)}"
-    apart = found.low > 0 or found.high < 0
-    if p < LEVEL and apart:
-        word = "better" if found.difference > 0 else "worse"
-        return f"{second} is {word} than {first}: {_points(found.difference)} points of macro-F1 ({interval})."
-    border = " Interval and test disagree: a borderline case." if apart or p < LEVEL else ""
-    return (
-        f"Cannot tell whether {second} differs from {first}: {_points(found.difference)} points of macro-F1 "
-        f"({interval}). With these {articles} articles a true difference of less than "
-        f"{100 * found.smallest:.1f} points would be missed more often than once in five times.{border}"
-    )
-
-
 def _flips(first: Predictions, second: Predictions) -> list[dict[str, Any]]:
     """Sentences that exactly one of the two has exactly right (of the first seed of each)."""
     gold = first.gold >= 0.5
     right = [((item.decided >= 1) == gold).all(axis=1) for item in (first, second)]
     rows = []
+    shifts = second.probabilities - first.probabilities
     for number in np.flatnonzero(right[0] != right[1]):
         rows.append(
             {
@@ -121,14 +101,31 @@ def _flips(first: Predictions, second: Predictions) -> list[dict[str, Any]]:
                 "first": from_vector(first.decided[number]),
                 "second": from_vector(second.decided[number]),
                 "gained": bool(right[1][number]),
+                "shift": float(np.abs(shifts[number]).max()),
             }
         )
     return rows
 
 
+def _only_one_right(first: Predictions, second: Predictions) -> dict[str, dict[str, int]]:
+    """Of whole sentences and of each label's decisions: how many only the first, and only the second, has right."""
+    gold = first.gold >= 0.5
+    one, two = ((item.decided >= 1) == gold for item in (first, second))
+    columns = {"sentence": (one.all(axis=1), two.all(axis=1))}
+    columns |= {key: (one[:, column], two[:, column]) for column, key in enumerate(KEYS)}
+    return {
+        name: {"lost": int((left & ~right).sum()), "gained": int((right & ~left).sum())}
+        for name, (left, right) in columns.items()
+    }
+
+
 def _pair(first: System, second: System) -> dict[str, Any]:
     tables = _tables(first), _tables(second)
     found = {metric: compare_tables(*tables, metric) for metric in METRICS}
+    item = first.seeds[0]
+    one, two = ([each.probabilities for each in system.seeds] for system in (first, second))
+    found[AVERAGE_PRECISION] = compare_average_precision(one, two, item.gold, item.articles)
+    found = {metric: found[metric] for metric in SHOWN}
     adjusted = dict(zip(KEYS, holm([found[key].p for key in KEYS]), strict=True))
     flips = _flips(first.seeds[0], second.seeds[0])
     return {
@@ -138,6 +135,7 @@ def _pair(first: System, second: System) -> dict[str, Any]:
             metric: {**vars(entry), "p_holm": adjusted.get(metric, math.nan)} for metric, entry in found.items()
         },
         "several_seeds": max(len(first.seeds), len(second.seeds)) > 1,
+        "only_one_right": _only_one_right(first.seeds[0], second.seeds[0]),
         "gained": sum(row["gained"] for row in flips),
         "lost": sum(not row["gained"] for row in flips),
         "flips": flips[:SHOWN_FLIPS],
@@ -166,7 +164,7 @@ def compare(arguments: Sequence[str], split: str = "test") -> dict[str, Any]:
         entry = pair["differences"]["macro_f1"]
         found = Difference(**{name: entry[name] for name in Difference.__dataclass_fields__})
         pair["p"] = p
-        pair["verdict"] = verdict(pair["first"], pair["second"], found, p, articles)
+        pair["verdict"], pair["verdict_nl"] = verdicts(pair["first"], pair["second"], found, p, articles)
     return {
         "split": split,
         "codebook_version": CODEBOOK_VERSION,
@@ -175,7 +173,7 @@ def compare(arguments: Sequence[str], split: str = "test") -> dict[str, Any]:
         "articles": articles,
         "draws": DRAWS,
         "level": LEVEL,
-        "systems": [_summary(system) for system in systems],
+        "systems": [{**_summary(system), "labels": curves(system.seeds[0])} for system in systems],
         "pairs": pairs,
     }
 
@@ -183,8 +181,9 @@ def compare(arguments: Sequence[str], split: str = "test") -> dict[str, Any]:
 def _summary(system: System) -> dict[str, Any]:
     scores: dict[str, Any] = {"name": system.name, "sources": system.sources, "seeds": len(system.seeds)}
     tables = _tables(system)
-    for metric, function in METRICS.items():
-        values = [float(function(table.sum(axis=0))) for table in tables]
+    values_of = {name: [float(of(table.sum(axis=0))) for table in tables] for name, of in METRICS.items()}
+    values_of[AVERAGE_PRECISION] = [macro_average_precision(item.probabilities, item.gold) for item in system.seeds]
+    for metric, values in values_of.items():
         scores[metric] = float(np.mean(values))
         if metric == "macro_f1" and len(values) > 1:
             scores["seed_sd"], scores["worst_seed"] = float(np.std(values, ddof=1)), min(values)
@@ -198,18 +197,18 @@ def text(result: dict[str, Any]) -> str:
         spread = f"  (sd over {system['seeds']} seeds {100 * system['seed_sd']:.1f})" if "seed_sd" in system else ""
         scores = "  ".join(
             f"{metric} {100 * system[metric]:.1f}" if math.isfinite(system[metric]) else f"{metric} n/a"
-            for metric in HEADLINES
+            for metric in OVERALL
         )
         lines.append(f"  {system['name']}: {scores}{spread}")
     for pair in result["pairs"]:
         lines += ["", pair["verdict"]]
         for metric, entry in pair["differences"].items():
-            p = entry["p"] if metric in HEADLINES else entry["p_holm"]
+            p = entry["p"] if metric in OVERALL else entry["p_holm"]
             if math.isfinite(entry["p"]):
-                interval = f"[{_points(entry['low'])}, {_points(entry['high'])}]"
-                lines.append(f"  {metric:15s} {_points(entry['difference']):>6s}  {interval:16s} {p_text(p)}")
+                interval = f"[{points(entry['low'])}, {points(entry['high'])}]"
+                lines.append(f"  {metric:23s} {points(entry['difference']):>6s}  {interval:16s} {p_text(p)}")
             else:
-                lines.append(f"  {metric:15s} n/a: undefined for one of the two")
+                lines.append(f"  {metric:23s} n/a: undefined for one of the two")
     return "\n".join(lines)
 
 
@@ -220,10 +219,17 @@ def write_comparison(result: dict[str, Any], target: Path) -> None:
         FolderError: the folder exists, or the disk refuses.
     """
     values = plain(result)
-    for pair in values["pairs"]:
-        bounds = [abs(entry[end] or 0) for entry in pair["differences"].values() for end in ("low", "high")]
-        pair["scale"] = max(1, math.ceil(100 * max(bounds)))  # points to each side of the drawn axis
-    page = render("compare.html.j2", result=values, keys=KEYS, metrics=list(METRICS), titles=TITLES, p_text=p_text)
+    plots = {"pr": pr_of_systems(values["systems"]), "reliability": reliability_of_systems(values["systems"])}
+    pairs = [
+        {
+            "differences": difference_plot(pair["differences"], pair["first"], pair["second"]),
+            "flips": flips_plot(pair["only_one_right"], pair["first"], pair["second"]),
+        }
+        for pair in values["pairs"]
+    ]
+    page = render(
+        "compare.html.j2", result=values, metrics=SHOWN, titles=TITLES, p_text=p_text, plots=plots, pairs=pairs
+    )
     with write_folder(target, KIND, replace=True) as work:
         write_json(work / "comparison.json", values)
         (work / "compare.html").write_text(page, encoding="utf-8")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from eval.bootstrap import DRAWS, FEWEST_ARTICLES
+from eval.bootstrap import DRAWS, FEWEST_ARTICLES, NO_INTERVAL, Array, article_draws, percentile_interval
 from eval.gather import NAMES
 from eval.pages import figure
-from eval.paired import METRICS, Array, article_table
+from eval.paired import METRICS, article_table
 from eval.predictions import Predictions
 from strijdtaal.labels import KEYS
 
@@ -25,15 +25,9 @@ def interval(tables: Sequence[Array], draws: int = DRAWS, seed: int = 0) -> tupl
     """
     number = len(tables[0])
     if number < FEWEST_ARTICLES:
-        return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
-    values = np.mean([METRICS["macro_f1"](weights @ table) for table in tables], axis=0)
-    known = values[np.isfinite(values)]
-    if len(known) * 2 < len(values):
-        return float("nan"), float("nan")
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
+        return NO_INTERVAL
+    weights = article_draws(number, draws, seed)
+    return percentile_interval(np.mean([METRICS["macro_f1"](weights @ table) for table in tables], axis=0))
 
 
 def row(system: str, seeds: Sequence[Predictions], seconds: float) -> dict[str, Any]:

@@ -181,4 +181,4 @@ def write_leaderboard(result: dict[str, Any], target: Path) -> None:
     Raises:
         FolderError: the disk refuses; an older file is untouched.
     """
-    write_file(target, render("leaderboard.html.j2", result=result, keys=KEYS, interval=_interval))
+    write_file(target, render("leaderboard.html.j2", result=result, interval=_interval))

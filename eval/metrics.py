@@ -9,6 +9,7 @@ the report prints as n/a; it is never a silent 0.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import datasets
@@ -144,61 +145,63 @@ def _mcc(gold: Any, decided: Any) -> float:
     return float(sk.matthews_corrcoef(gold, decided))
 
 
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def _areas(
+    name: str, area: Callable[..., float], references: Any, predictions: Any, both: bool = False
+) -> dict[str, Any]:
+    """``area`` of each label, its mean over the labels (macro), and that of all decisions pooled (micro).
+
+    NaN where scikit-learn would warn or fail: without positives or, if ``both`` are needed, without negatives.
+    """
+    gold, scores = np.asarray(references), np.asarray(predictions)
+
+    def of(yes: Any, said: Any) -> float:
+        defined = yes.any() and not (both and yes.all())
+        return float(area(yes, said)) if defined else math.nan
+
+    each = {key: of(gold[:, column], scores[:, column]) for column, key in enumerate(KEYS)}
+    return {name: each, f"macro_{name}": _mean(list(each.values())), f"micro_{name}": of(gold.ravel(), scores.ravel())}
+
+
 class AveragePrecision(_Decisions):
-    """Average precision of each label, and their mean; predictions are probabilities, no threshold.
+    """Average precision of each label, and over all labels; predictions are probabilities, no threshold.
 
     >>> result = AveragePrecision().compute(
     ...     predictions=[[0.9, 0.1, 0.0, 0.0], [0.2, 0.7, 0.0, 0.0]], references=[[1, 0, 0, 0], [0, 1, 0, 0]])
-    >>> result["average_precision"]["threat"], result["macro_average_precision"]
-    (1.0, 1.0)
+    >>> result["average_precision"]["threat"], result["macro_average_precision"], result["micro_average_precision"]
+    (1.0, 1.0, 1.0)
     """
 
     definition = "Area under the precision-recall curve as the sum of (R_n - R_n-1) P_n."
     value = "float64"
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
-        gold, scores = np.asarray(references), np.asarray(predictions)
-        each = {}
-        for column, key in enumerate(KEYS):
-            occurs = bool(gold[:, column].any())
-            each[key] = float(sk.average_precision_score(gold[:, column], scores[:, column])) if occurs else math.nan
-        known = [value for value in each.values() if not math.isnan(value)]
-        return {
-            "average_precision": each,
-            "macro_average_precision": float(np.mean(known)) if known else math.nan,
-        }
+        return _areas("average_precision", sk.average_precision_score, references, predictions)
 
 
 class RocAuc(_Decisions):
-    """Area under the ROC curve of each label, and their mean; predictions are probabilities, no threshold.
+    """Area under the ROC curve of each label, and over all labels; predictions are probabilities, no threshold.
 
     >>> result = RocAuc().compute(
     ...     predictions=[[0.9, 0.1, 0.0, 0.0], [0.2, 0.7, 0.0, 0.0]], references=[[1, 0, 0, 0], [0, 1, 0, 0]])
-    >>> result["roc_auc"]["threat"], result["macro_roc_auc"]
-    (1.0, 1.0)
+    >>> result["roc_auc"]["threat"], result["macro_roc_auc"], result["micro_roc_auc"]
+    (1.0, 1.0, 1.0)
     """
 
     definition = "Chance that a positive sentence gets a higher probability than a negative one."
     value = "float64"
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, Any]:
-        gold, scores = np.asarray(references), np.asarray(predictions)
-        each = {}
-        for column, key in enumerate(KEYS):
-            both = len(np.unique(gold[:, column])) == 2
-            each[key] = float(sk.roc_auc_score(gold[:, column], scores[:, column])) if both else math.nan
-        known = [value for value in each.values() if not math.isnan(value)]
-        return {"roc_auc": each, "macro_roc_auc": float(np.mean(known)) if known else math.nan}
+        return _areas("roc_auc", sk.roc_auc_score, references, predictions, both=True)
 
 
 def decision_metrics() -> list[evaluate.Metric]:
     """The metrics on 0/1 rows, in the order of the report."""
     return [MacroF1(), MicroF1(), ExactMatch(), NoneAccuracy(), LabelScores()]
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return float(np.mean(known)) if known else math.nan
 
 
 def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
@@ -215,7 +218,7 @@ def score(gold: Any, decided: Any, probabilities: Any) -> dict[str, Any]:
         found = ranking.compute(predictions=np.asarray(probabilities).tolist(), references=references)
         for key, value in found[name].items():
             result["labels"][key][name] = value
-        result[f"macro_{name}"] = found[f"macro_{name}"]
+        result |= {f"{how}_{name}": found[f"{how}_{name}"] for how in ("macro", "micro")}
     names = ("precision", "recall")
     result |= {f"macro_{name}": _mean([entry[name] for entry in result["labels"].values()]) for name in names}
     result["sentences"] = len(references)

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from eval import names
+from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
 
 LONGEST = 2000  # characters of a sentence on a page
@@ -33,7 +35,11 @@ def figure(value: float | None) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of ``eval/templates``; everything in ``values`` is escaped."""
+    """Fill a template of ``eval/templates``; everything in ``values`` is escaped.
+
+    Templates know the labels' names as ``label_dutch``, ``label_english`` and ``label_both``, their order as
+    ``keys``, and the filters ``figure``, ``system`` and ``dutch`` (of ``eval.names``).
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -44,5 +50,11 @@ def render(template: str, **values: Any) -> str:
         # No marks that turn the writing direction round for the reader.
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
-    environment.filters["figure"] = figure
+    environment.filters |= {"figure": figure, "system": names.system, "dutch": names.dutch}
+    environment.globals |= {
+        "keys": KEYS,
+        "label_dutch": names.DUTCH,
+        "label_english": names.ENGLISH,
+        "label_both": names.BOTH,
+    }
     return environment.get_template(template).render(**values)

@@ -29,6 +29,12 @@ def _macro(probabilities: Array, gold: Array, places: NDArray[np.intp], weights:
     return np.asarray(mean)
 
 
+def macro_average_precision(probabilities: Array, gold: Array) -> float:
+    """Mean average precision over the labels that occur; NaN where none does. Both (sentences, labels)."""
+    places = np.zeros(len(gold), dtype=np.intp)
+    return float(_macro(probabilities, gold, places, np.ones((1, 1)))[0])
+
+
 def compare_average_precision(
     first: Sequence[Array],
     second: Sequence[Array],
@@ -45,8 +51,7 @@ def compare_average_precision(
     names, places = np.unique(np.asarray(articles), return_inverse=True)
     number = len(names)
     weights, flips = resamples(number, draws, seed)
-    whole = np.ones((1, number))
-    values = [[float(_macro(item, gold, places, whole)[0]) for item in seeds] for seeds in (first, second)]
+    values = [[macro_average_precision(item, gold) for item in seeds] for seeds in (first, second)]
     drawn = [np.mean([_macro(item, gold, places, weights) for item in seeds], axis=0) for seeds in (first, second)]
     pairs = math.lcm(len(first), len(second))
     double, both = np.concatenate([places, places + number]), np.concatenate([gold, gold])

@@ -13,16 +13,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.names import BOTH, DUTCH, ENGLISH, dutch
+from eval.panels import reliability_plot
 from eval.row_plots import behaviour_plot, slice_plot
-from eval.svg import BLUE, GREY, INK, SOFT, dots, entry, figures, legend, nothing, number, one_line, render, thin, unit
+from eval.svg import (
+    BLUE,
+    COLORS,
+    INK,
+    LINES,
+    MARKERS,
+    SOFT,
+    SYSTEMS,
+    dots,
+    entry,
+    figures,
+    legend,
+    nothing,
+    number,
+    one_line,
+    render,
+    say,
+    thin,
+    unit,
+)
+from eval.training_plot import training_curve
 from strijdtaal.labels import KEYS
 from training.counts import f1_of_counts
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
+    "BLUE",
     "behaviour_plot",
     "pr_curves",
     "reliability_plot",
@@ -35,10 +57,6 @@ __all__ = [
 Array = NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
 
-COLORS = dict(zip(KEYS, ("#D55E00", BLUE, "#009E73", "#CC79A7"), strict=True))
-LINES = dict(zip(KEYS, ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (2, 0.8))), strict=True))
-MARKERS = dict(zip(KEYS, "os^D", strict=True))
-SYSTEMS = ((INK, "-"), ("#E69F00", (0, (5, 1.5))), ("#56B4E9", (0, (5, 1.5, 1, 1.5))), (GREY, (0, (1.5, 1))))
 SWEEP = np.arange(2, 99) / 100
 TOLERATED_RISK = 0.05
 
@@ -55,9 +73,15 @@ def _mean_known(values: Array) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
+def _listed(texts: Mapping[str, str]) -> tuple[str, str]:
+    """Labels with a text each, in English and Dutch words."""
+    english, nl = (", ".join(f"{names[key]} {text}" for key, text in texts.items()) for names in (ENGLISH, DUTCH))
+    return english, nl
+
+
 def _label_entry(key: str, text: str) -> Any:
     style = {"color": COLORS[key], "linestyle": LINES[key], "marker": MARKERS[key], "markersize": 6}
-    return entry(f"{key} {text}", **style, markeredgecolor="white")
+    return entry(f"{BOTH[key]} {text}", **style, markeredgecolor="white")
 
 
 def pr_curves(probabilities: Array, gold: Array, thresholds: Array) -> str:
@@ -68,9 +92,9 @@ def pr_curves(probabilities: Array, gold: Array, thresholds: Array) -> str:
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    def draw(figure: Figure) -> str:
+    def draw(figure: Figure) -> tuple[str, str]:
         axes = figure.subplots()
-        unit(axes, "recall", "precision")
+        unit(axes, say("recall", "recall (volledigheid)"), say("precision", "precisie"))
         average = {}
         for key, scores, annotated, threshold in zip(KEYS, probabilities.T, gold.T, thresholds, strict=True):
             known = np.isfinite(scores)
@@ -86,13 +110,17 @@ def pr_curves(probabilities: Array, gold: Array, thresholds: Array) -> str:
                 right = (said & yes).sum()
                 dots(axes, right / yes.sum(), right / said.sum(), color=COLORS[key], marker=MARKERS[key])
         if all(math.isnan(value) for value in average.values()):
-            nothing(axes, "no label has positives")
+            nothing(axes, "no label has positives", "geen label komt voor")
         handles = [_label_entry(key, figures(value)) for key, value in average.items()]
-        legend(figure, handles, "average precision; marker: decision threshold")
-        listed = ", ".join(f"{key} {figures(value)}" for key, value in average.items())
-        return f"Precision against recall of each label. Average precision: {listed}."
+        title = say("average precision; marker: decision threshold", "gemiddelde precisie; teken: drempel in gebruik")
+        legend(figure, handles, title, ncols=1)
+        english, nl = _listed({key: figures(value) for key, value in average.items()})
+        return (
+            f"Precision against recall of each label. Average precision: {english}.",
+            f"Precisie tegen recall van elk label. Gemiddelde precisie: {nl}.",
+        )
 
-    return render("pr", 4.4, draw)
+    return render("pr", 4.8, draw)
 
 
 def threshold_sweep(probabilities: Array, gold: Array, thresholds: Array) -> str:
@@ -104,9 +132,9 @@ def threshold_sweep(probabilities: Array, gold: Array, thresholds: Array) -> str
     """
     thresholds = np.asarray(thresholds, dtype=np.float64)
 
-    def draw(figure: Figure) -> str:
+    def draw(figure: Figure) -> tuple[str, str]:
         axes = figure.subplots()
-        unit(axes, "threshold", "F1")
+        unit(axes, say("threshold", "drempel"), "F1")
         swept = np.array([_f1(probabilities, gold, value) for value in SWEEP])
         occurs = np.atleast_1d((gold >= 0.5).any(axis=0))
         used = np.where(np.isfinite(thresholds), _f1(probabilities, gold, thresholds), math.nan)
@@ -119,61 +147,19 @@ def threshold_sweep(probabilities: Array, gold: Array, thresholds: Array) -> str
         if np.ptp(thresholds) == 0:
             dots(axes, thresholds[0], _mean_known(used), color=INK)
         if not occurs.any():
-            nothing(axes, "no label has positives")
+            nothing(axes, "no label has positives", "geen label komt voor")
         texts = [figures(value if there else math.nan) for value, there in zip(used, occurs, strict=True)]
         handles = [_label_entry(key, text) for key, text in zip(KEYS, texts, strict=True)]
         handles.append(entry(f"macro-F1 {figures(_mean_known(used))}", color=INK, linewidth=2.4))
-        legend(figure, handles, "F1 at the thresholds in use (markers)")
-        listed = ", ".join(f"{key} {text}" for key, text in zip(KEYS, texts, strict=True))
-        return f"F1 against the threshold. At the thresholds in use: macro {figures(_mean_known(used))}, {listed}."
-
-    return render("sweep", 4.6, draw)
-
-
-def _bins(axes: Axes, bins: Rows, color: str, interval: bool, **style: Any) -> bool:
-    """Draw the bins that hold sentences; return whether there is one."""
-    names = ("predicted", "observed", "low", "high", "count")
-    table = np.array([[number(row.get(name)) for name in names] for row in bins], dtype=np.float64).reshape(-1, 5)
-    table = table[(table[:, 4] > 0) & np.isfinite(table[:, :2]).all(axis=1)]
-    for x, _, low, high, _ in table[np.isfinite(table).all(axis=1)] if interval else ():
-        axes.plot((x, x), (low, high), color=color, linewidth=1.2, solid_capstyle="butt")
-    axes.plot(*table.T[:2], color=color, linewidth=1.2)
-    dots(axes, *table.T[:2], color=color, **{"markersize": 5.5, **style})
-    return len(table) > 0
-
-
-def reliability_plot(before: Mapping[str, Rows], after: Mapping[str, Rows] | None = None) -> str:
-    """How often a label is annotated where it is given a probability, one panel a label.
-
-    Before calibration in grey, after it in colour; with the 95% intervals of ``after`` or, without it, of
-    ``before``. Both: label key -> bins with ``predicted`` (mean), ``observed`` (share), ``count`` and the
-    interval ``low``, ``high``.
-    """
-
-    def draw(figure: Figure) -> str:
-        from matplotlib.legend_handler import HandlerTuple
-
-        panels = figure.subplots(2, 2, sharex=True, sharey=True)
-        for key, axes in zip(KEYS, panels.flat, strict=True):
-            axes.axline((0, 0), slope=1, color=SOFT, linewidth=0.8, zorder=1)
-            axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1, title=key)
-            drawn = _bins(axes, before.get(key, ()), GREY, after is None)
-            if after is not None:
-                drawn = _bins(axes, after.get(key, ()), COLORS[key], True, marker=MARKERS[key])
-            if not drawn:
-                nothing(axes, "no sentences")
-        figure.supxlabel("predicted probability", fontsize=10)
-        figure.supylabel("share annotated", fontsize=10)
-        grey = entry("", color=GREY, marker="o", markeredgecolor="white", linewidth=1.2)
-        many = tuple(entry("", color=COLORS[key], marker=MARKERS[key], linestyle="") for key in KEYS)
-        handles, labels = (
-            ([grey], ["before calibration"]) if after is None else ([grey, many], ["before", "after calibration"])
+        legend(figure, handles, say("F1 at the thresholds in use (markers)", "F1 bij de drempels in gebruik"), ncols=1)
+        english, nl = _listed(dict(zip(KEYS, texts, strict=True)))
+        macro_f1 = figures(_mean_known(used))
+        return (
+            f"F1 against the threshold. At the thresholds in use: macro {macro_f1}, {english}.",
+            f"F1 tegen de drempel. Bij de drempels in gebruik: macro {macro_f1}, {nl}.",
         )
-        legend(figure, handles, labels=labels, handler_map={tuple: HandlerTuple(ndivide=None)}, handlelength=3.5)
-        which = "before" if after is None else "before and after"
-        return f"Share annotated against predicted probability of each label, {which} calibration."
 
-    return render("reliability", 5.4, draw)
+    return render("sweep", 5.0, draw)
 
 
 def risk_plot(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
@@ -182,7 +168,7 @@ def risk_plot(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     ``curves``: system -> ``coverage`` and ``risk``, each of shape (points,) from 0 to 1.
     """
 
-    def draw(figure: Figure) -> str:
+    def draw(figure: Figure) -> tuple[str, str]:
         from matplotlib.ticker import MaxNLocator, PercentFormatter
 
         axes = figure.subplots()
@@ -195,56 +181,25 @@ def risk_plot(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
             if len(points) == 1:
                 dots(axes, *points.T, color=color)
             top = max(top, 1.05 * float(points[:, 1].max(initial=0)))
-            handles.append(entry(one_line(name) + ("" if len(points) else " n/a"), color=color, linestyle=line))
+            ending = "" if len(points) else " n/a"
+            text = say(one_line(name, 40) + ending, one_line(dutch(name), 40) + ending)
+            handles.append(entry(text, color=color, linestyle=line))
         axes.axhline(TOLERATED_RISK, color=SOFT, linewidth=0.8)
-        axes.text(0.01, TOLERATED_RISK, f"{TOLERATED_RISK:.0%} risk", color=SOFT, va="bottom", fontsize=9)
-        axes.set(xlim=(0, 1), ylim=(0, top), xlabel="coverage: sentences kept", ylabel="risk: wrong among the kept")
+        tolerated = say(f"{TOLERATED_RISK:.0%} risk", f"{TOLERATED_RISK:.0%} risico")
+        axes.text(0.01, TOLERATED_RISK, tolerated, color=SOFT, va="bottom", fontsize=9)
+        axes.set(xlim=(0, 1), ylim=(0, top))
+        axes.set_xlabel(say("coverage: sentences kept", "dekking: behouden zinnen"))
+        axes.set_ylabel(say("risk: wrong among the kept", "risico: fout onder de behouden zinnen"))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
         if handles:
-            legend(figure, handles)
+            legend(figure, handles, ncols=1)
         else:
-            nothing(axes, "no systems")
-        return f"Risk against coverage of {one_line(', '.join(curves), 300) or 'no system'}."
+            nothing(axes, "no systems", "geen systemen")
+        return (
+            f"Risk against coverage of {one_line(', '.join(curves), 300) or 'no system'}.",
+            f"Risico tegen dekking van {one_line(', '.join(map(dutch, curves)), 300) or 'geen systeem'}.",
+        )
 
-    return render("risk", 3.8, draw)
-
-
-def training_curve(epochs: Rows) -> str:
-    """Loss and macro-F1 on validation after each epoch, in two panels; the best macro-F1 is marked.
-
-    ``epochs``: rows with ``epoch``, ``loss``, ``macro_f1`` and, where known, ``train_loss``; None is n/a.
-    """
-    x, loss, train, score = (
-        np.array([number(row.get(key)) for row in epochs]) for key in ("epoch", "loss", "train_loss", "macro_f1")
-    )
-
-    def draw(figure: Figure) -> str:
-        from matplotlib.ticker import MaxNLocator
-
-        left, right = figure.subplots(1, 2)
-        marker = "o" if len(x) <= 30 else ""
-        left.plot(x, train, color=GREY, linestyle=(0, (5, 1.5)), marker=marker, markersize=4)
-        left.plot(x, loss, color=INK, marker=marker, markersize=4)
-        right.plot(x, score, color=INK, marker=marker, markersize=4)
-        words = "best macro-F1 n/a"
-        if np.isfinite(score).any():
-            best = int(np.nanargmax(score))
-            dots(right, x[best], score[best], color=COLORS["threat"], markersize=8)
-            words = f"best macro-F1 {score[best]:.3f} after epoch {x[best]:g}"
-        for axes, title, values in ((left, "loss", (loss, train)), (right, "macro-F1", (score,))):
-            axes.set(title=title, xlabel="epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-            if len(x) == 1:
-                axes.set_xlim(x[0] - 1, x[0] + 1)
-            if not any(np.isfinite(one).any() for one in values):
-                nothing(axes, "no values")
-                axes.set(xticks=(), yticks=())
-        handles = [entry("validation", color=INK), entry("training", color=GREY, linestyle=(0, (5, 1.5)))]
-        best_dot = entry(words, color=COLORS["threat"], marker="o", linestyle="")
-        legend(figure, [*handles[: 1 + int(np.isfinite(train).any())], best_dot])
-        return f"Validation loss and macro-F1 by epoch; {words}."
-
-    return render("training", 2.9, draw)
+    return render("risk", 4.0, draw)

@@ -6,39 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from eval import plots as plot
 from eval import sections
-from eval.behaviour import Case, read_cases
-from eval.bootstrap import DRAWS, f1_intervals
-from eval.gather import NAMES, SPLITS, Found, aligned, predictions_of
-from eval.intervals import metric_intervals
+from eval.bootstrap import DRAWS, FEWEST_ARTICLES
+from eval.gather import NAMES, SPLITS, aligned, ensemble_files, predictions_of
+from eval.intervals import with_intervals
 from eval.pages import figure, plain, render, shortened
-from eval.predictions import BEHAVIOUR, Predictions, read_predictions
-from eval.words import Words, read_words, shaded
-from strijdtaal.errors import DataError, StrijdtaalError
+from eval.parts import parts_of
+from eval.predictions import Predictions, read_predictions
+from eval.slices import YEAR
+from eval.words import Words, read_words, shaded, shown_rows
+from strijdtaal.errors import DataError
 from strijdtaal.folder import write_folder
-from strijdtaal.labels import CODEBOOK_VERSION, DUTCH, KEYS, from_vector, to_vector
-from training.dataset import load_corpus, resolve
-from training.records import Record
+from strijdtaal.labels import CODEBOOK_VERSION, KEYS, from_vector
 from training.run import Run, open_run, write_json
 
 KIND = "report"
-CURVES = ("tfidf", "encoder")  # systems whose coverage against risk is drawn
 SHOWN_SENTENCES = 1500  # of the test split, in the page's browser
 
 
 def evaluate_predictions(item: Predictions) -> dict[str, Any]:
-    """All metrics of one system on one split, with 95% intervals of F1."""
+    """All metrics of one system on one split, each with its 95% interval beside it."""
     from eval.metrics import score
 
-    result = score(item.gold, item.decided, item.probabilities)
-    macro, each = f1_intervals(item.articles, item.gold, item.decided)
-    result["macro_f1_interval"] = macro
-    for key, interval in zip(KEYS, each, strict=True):
-        result["labels"][key]["f1_interval"] = interval
-    result["intervals"] = metric_intervals(item)
+    result = with_intervals(score(item.gold, item.decided, item.probabilities), item)
     result |= {"thresholds": item.thresholds.tolist(), "articles": len(set(item.articles))}
     return dict(plain(result))
 
@@ -48,8 +39,9 @@ def _sentences(
 ) -> list[dict[str, Any]]:
     item = systems["encoder"]
     rows = []
-    for number in range(min(len(item.ids), limit)):
+    for number in shown_rows(item, limit):
         gold, said = from_vector(item.gold[number]), from_vector(item.decided[number])
+        asked = sorted({*gold} ^ {*said}) or said  # the wrong labels, else those it got
         rows.append(
             {
                 "id": item.ids[number],
@@ -57,70 +49,21 @@ def _sentences(
                 "gold": gold,
                 "said": said,
                 "right": gold == said,
-                "pieces": shaded(item.texts[number], (words or {}).get(item.ids[number])),
+                "pieces": shaded(item.texts[number], (words or {}).get(item.ids[number]), asked),
                 "probabilities": dict(zip(KEYS, item.probabilities[number].round(4).tolist(), strict=True)),
             }
         )
     return rows
 
 
-def _records_of(run: Run) -> dict[str, list[Record]]:
-    """The annotated sentences by split, for slices and agreement; {} when they are gone or changed since the run."""
-    try:
-        corpus = load_corpus(run.config.data)
-    except StrijdtaalError:
-        return {}
-    same = corpus.split_fingerprint == run.data["split_fingerprint"]
-    return corpus.splits if same and corpus.data_fingerprint == run.data["data_fingerprint"] else {}
-
-
-def _cases_of(run: Run, item: Predictions) -> list[Case]:
-    """The behavioural cases in the order of the predictions.
-
-    Raises:
-        DataError: the cases changed since the run was scored.
-    """
-    cases = {case.id: case for path in run.config.data.behaviour for case in read_cases(resolve(path))}
-    if set(cases) == set(item.ids):
-        found = [cases[key] for key in item.ids]
-        gold = [to_vector(case.labels) for case in found]
-        if [case.text for case in found] == item.texts and np.array_equal(gold, item.gold):
-            return found
-    raise DataError(f"The behavioural cases changed since {run.folder} was scored. Score it again.")
-
-
-def _parts(run: Run, found: Found) -> dict[str, Any]:
-    """Everything beside the plain scores, for the encoder on the test split."""
-    records = _records_of(run)
-    validation, test = found["validation"]["encoder"], found["test"]["encoder"]
-    before = [sections.uncalibrated(item, run.decision) for item in (validation, test)]
-    pair = (before[0], before[1]) if before[0] is not None and before[1] is not None else None
-    parts: dict[str, Any] = {
-        "agreement": sections.agreement(records["test"]) if records else None,
-        "decision": run.decision.as_dict(),
-        "rules": sections.decision_rules(validation, test, pair),
-        "calibration": sections.calibration(test, before[1]),
-        "slices": sections.slices(test, records.get("test")),
-        "abstention": {
-            name: sections.abstention(item, found["validation"][name])
-            for name, item in found["test"].items()
-            if name in CURVES
-        },
-        "counts": sections.counts(validation, test),
-        "behaviour": None,
-    }
-    if BEHAVIOUR in found:
-        systems = found[BEHAVIOUR]
-        parts["behaviour"] = sections.behaviour(systems, _cases_of(run, systems["encoder"]), "encoder")
-    return parts
-
-
 def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
     """The report as plain values: what made the run, its data, results by split and system, and the parts."""
-    found = predictions_of(run, extra)
+    ensemble = ensemble_files(run)
+    found = predictions_of(run, [*ensemble, *extra])
     words = read_words(run.folder / "predictions")
     return {
         "run": run.name,
+        "no_ensemble": "" if ensemble else "this is one seed; python -m eval ladder CONFIG --seeds 3 makes one",
         "ours": "encoder",
         "main": "test",
         "codebook_version": CODEBOOK_VERSION,
@@ -140,7 +83,7 @@ def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
             for split in SPLITS
             if split in found
         },
-        "parts": plain(_parts(run, found)),
+        "parts": plain(parts_of(run, found)),
         "sentences": {
             split: _sentences(found[split], SHOWN_SENTENCES, words.get(split, {}))
             for split in ("held_out", "test")
@@ -165,13 +108,14 @@ def table(report: dict[str, Any], split: str) -> str:
         mean = figure(sum(known) / len(known)) if known else "n/a"
         rows.append(["annotators against each other", mean, "", "", "", *each])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if split == report["main"] and report.get("no_ensemble"):
+        lines.append(f"{NAMES['ensemble']}: n/a, {report['no_ensemble']}")
+    return "\n".join(lines)
 
 
 def _html(report: dict[str, Any], plots: dict[str, str]) -> str:
-    return render("report.html.j2", report=report, names=NAMES, dutch=DUTCH, keys=KEYS, plots=plots)
+    return render("report.html.j2", report=report, plots=plots, fewest=FEWEST_ARTICLES)
 
 
 def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
@@ -211,8 +155,8 @@ def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
 
 
 def drawn_slice(row: dict[str, Any]) -> bool:
-    """Single regions are many; those with too few articles for an interval stand in the table only."""
-    return row["dimension"] != "region" or row["low"] is not None
+    """Years, and regions with too few articles for an interval, are many; they stand in tables only."""
+    return row["dimension"] != YEAR and (row["dimension"] != "region" or row["low"] is not None)
 
 
 def draw(report: dict[str, Any], test: Predictions) -> dict[str, str]:
@@ -228,7 +172,7 @@ def draw(report: dict[str, Any], test: Predictions) -> dict[str, str]:
         ),
         "slices": plot.slice_plot([row for row in parts["slices"] if drawn_slice(row)]),
         "risk": plot.risk_plot({NAMES.get(name, name): part["curve"] for name, part in parts["abstention"].items()}),
-        "epochs": plot.training_curve(report["epochs"]) if report["epochs"] else "",
+        "epochs": plot.training_curve(report["epochs"], report["best_epoch"]) if report["epochs"] else "",
     }
     if parts["behaviour"]:
         drawn["behaviour"] = plot.behaviour_plot(parts["behaviour"]["systems"][report["ours"]])

@@ -1,4 +1,4 @@
-"""Scores of a system on parts of a split: by length, labels, keywords, reported speech, style, region, decade.
+"""Scores of a system on parts of a split: by length, labels, keywords, reported speech, style, region, decade, year.
 
 A slice is a mask over sentences; the values of one dimension share the sentences out among them. Articles
 are drawn once for the whole split, so that every slice sees the same draws. How many sentences fall in a
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_score, recall_score
 
-from eval.bootstrap import DRAWS, FEWEST_ARTICLES
-from eval.paired import Array, article_table, macro_f1
+from eval.bootstrap import DRAWS, FEWEST_ARTICLES, NO_INTERVAL, Array, article_draws, percentile_interval
+from eval.intervals import decision_table, precision_of_counts, ratio, recall_of_counts
 from strijdtaal.errors import DataError
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
+from training.counts import macro_f1_of_counts
 from training.keywords import keyword_probabilities
 from training.records import Record
 
@@ -30,7 +30,8 @@ LENGTHS = ("1-8", "9-15", "16-25", "26+")  # words
 _LENGTH_STARTS = (9, 16, 26)
 FEWEST_OF_REGION = 30  # sentences; smaller regions go together
 OTHER, UNKNOWN = "other", "unknown"
-_NAN = float("nan")
+YEAR = "year"  # a dimension of many values, most of them too small for an interval
+SCORES = ("macro_f1", "precision", "recall", "none_accuracy")
 
 _OPENS = r"(?<![^\s(\[\"'“„‘«:/–—-])"  # at the start, or after a space, bracket, dash or another mark
 # A quotation, also one that goes on in the next sentence. An apostrophe ('s avonds, in '70) opens none.
@@ -71,7 +72,7 @@ def _by_name(values: list[str]) -> dict[str, Mask]:
 
 
 def _record_members(records: Sequence[Record]) -> dict[str, dict[str, Mask]]:
-    """Style, region and decade; a dimension of which no record knows anything is left out."""
+    """Style, region, decade and year; a dimension of which no record knows anything is left out."""
     often = Counter(record.region for record in records)
     regions = [
         UNKNOWN if not record.region else record.region if often[record.region] >= FEWEST_OF_REGION else OTHER
@@ -81,6 +82,7 @@ def _record_members(records: Sequence[Record]) -> dict[str, dict[str, Mask]]:
         "style": [record.style or UNKNOWN for record in records],
         "region": regions,
         "decade": [f"{record.date[:3]}0s" if record.date else UNKNOWN for record in records],
+        YEAR: [record.date[:4] if record.date else UNKNOWN for record in records],
     }
     return {name: _by_name(column) for name, column in columns.items() if set(column) - {UNKNOWN}}
 
@@ -104,8 +106,8 @@ def slice_members(
     From the text: ``length`` (words), ``labels`` (annotated: none, one, several), ``keyword`` (a stem of
     ``training.keywords`` occurs: with, without) and ``reported`` (quotation marks around two or more words,
     or a reporting verb: reported, plain); all of their values are given, also those without sentences.
-    From the records: ``style``, ``region`` (with fewer than 30 sentences: "other") and ``decade``; "unknown"
-    where a record does not say, and no such dimension where none does.
+    From the records: ``style``, ``region`` (with fewer than 30 sentences: "other"), ``decade`` and ``year``;
+    "unknown" where a record does not say, and no such dimension where none does.
 
     Raises:
         DataError: the gold labels or the records are not those of the sentences.
@@ -130,20 +132,17 @@ def slice_members(
     return members
 
 
-def _interval(values: Array) -> tuple[float, float]:
-    """95% percentiles; NaN where more than half of the draws are undefined."""
-    known = values[np.isfinite(values)]
-    if 2 * len(known) < max(len(values), 1):
-        return _NAN, _NAN
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _macro(sums: Array) -> Array:
-    """Macro-F1 of sums of shape (..., 3 * labels + 2); NaN where no label is annotated."""
-    counts = sums[..., :-2].reshape(*sums.shape[:-1], 3, -1)
-    annotated = (counts[..., 0, :] + counts[..., 2, :]).sum(axis=-1) > 0
-    return np.asarray(np.where(annotated, macro_f1(sums), np.nan))
+def _values(sums: Array) -> dict[str, Array]:
+    """The scores from sums of ``decision_table``, shape (..., columns); NaN where no label is annotated."""
+    counts = sums[..., :-4].reshape(*sums.shape[:-1], 3, -1)
+    pooled = counts.sum(axis=-1, keepdims=True)
+    recall = recall_of_counts(pooled)[..., 0]
+    return {
+        "macro_f1": np.where(np.isnan(recall), np.nan, macro_f1_of_counts(counts)),
+        "precision": np.where(np.isnan(recall), np.nan, precision_of_counts(pooled)[..., 0]),
+        "recall": recall,
+        "none_accuracy": ratio(sums[..., -1], sums[..., -2]),
+    }
 
 
 def _reasons(row: Mapping[str, Any]) -> str:
@@ -155,7 +154,7 @@ def _reasons(row: Mapping[str, Any]) -> str:
         reasons.append("no positives: macro-F1, precision and recall are undefined, none accuracy is what counts")
     elif np.isnan(row["precision"]):
         reasons.append("no label predicted: precision is undefined")
-    if np.isfinite(row["macro_f1"]) and np.isnan(row["low"]):
+    if any(np.isfinite(row[name]) and np.isnan(row[f"{name}_interval"][0]) for name in SCORES):
         few = row["articles"] < FEWEST_ARTICLES
         reasons.append(f"{f'fewer than {FEWEST_ARTICLES} articles' if few else 'too few draws'}: no interval")
     if np.isnan(row["none_accuracy"]):
@@ -164,30 +163,26 @@ def _reasons(row: Mapping[str, Any]) -> str:
 
 
 def _score(place: NDArray[np.intp], yes: Mask, said: Mask, drawn: Array) -> dict[str, Any]:
-    """Scores of one slice; ``drawn`` has shape (articles of the split, draws)."""
-    positives, none = yes.sum(axis=0), ~yes.any(axis=1)
+    """Scores of one slice with their intervals; ``drawn`` has shape (articles of the split, draws)."""
+    which, articles = np.unique(place, return_inverse=True)
     row: dict[str, Any] = {
         "sentences": len(yes),
-        "articles": 0,
-        "positives": {key: int(count) for key, count in zip(KEYS, positives, strict=True)},
-        "macro_f1": _NAN,
-        "low": _NAN,
-        "high": _NAN,
-        "none_accuracy": float((~said[none]).all(axis=1).mean()) if none.any() else _NAN,
-        "precision": _NAN,
-        "recall": _NAN,
+        "articles": len(which),
+        "positives": {key: int(count) for key, count in zip(KEYS, yes.sum(axis=0), strict=True)},
     }
-    which, articles = np.unique(place, return_inverse=True)
-    row["articles"] = len(which)
-    if positives.any():
-        codes: Any = articles  # numbers serve as well as names
-        table = article_table(codes, yes.astype(np.float64), said.astype(np.int64))
-        row["macro_f1"] = float(_macro(table.sum(axis=0)))
-        row["precision"] = float(precision_score(yes, said, average="micro", zero_division=np.nan))
-        row["recall"] = float(recall_score(yes, said, average="micro", zero_division=np.nan))
-        if len(which) >= FEWEST_ARTICLES:
-            row["low"], row["high"] = _interval(_macro((table.T @ drawn[which]).T))
-    return row
+    codes: Any = articles  # numbers serve as well as names
+    table = (
+        decision_table(codes, yes.astype(np.float64), said.astype(np.int64))
+        if len(yes)
+        else np.zeros((1, 3 * len(KEYS) + 4))
+    )
+    row |= {name: float(value) for name, value in _values(table.sum(axis=0)).items()}
+    intervals = dict.fromkeys(SCORES, NO_INTERVAL)
+    if len(which) >= FEWEST_ARTICLES:
+        values = _values((table.T @ drawn[which]).T)
+        intervals = {name: percentile_interval(values[name]) for name in SCORES}
+    row["low"], row["high"] = intervals["macro_f1"]
+    return row | {f"{name}_interval": interval for name, interval in intervals.items()}
 
 
 def slice_scores(
@@ -201,9 +196,9 @@ def slice_scores(
     """One row a dimension and value, in the order of ``members``; ``gold`` and ``decided``: (sentences, labels).
 
     Keys: ``dimension``, ``value``, ``sentences``, ``articles``, ``positives`` (label key -> count),
-    ``macro_f1`` with its 95% interval ``low`` and ``high`` (articles drawn with replacement),
-    ``none_accuracy`` (share of the sentences annotated none that get no label), ``precision`` and ``recall``
-    (micro), and ``why``: what is n/a (NaN) for which reason, or an empty string. All scores are from 0 to 1.
+    ``macro_f1``, ``precision`` and ``recall`` (micro), ``none_accuracy`` (share of the sentences annotated none that
+    get no label), of each its 95% interval as ``<score>_interval`` (articles drawn with replacement), that of macro-F1
+    also as ``low`` and ``high``, and ``why``: what is n/a (NaN) for which reason, or an empty string.
 
     Without any annotated label macro-F1, precision and recall are NaN (they could only be 0 or undefined),
     and ``none_accuracy`` is what counts.
@@ -224,9 +219,7 @@ def slice_scores(
     if not len(articles):
         raise DataError("No sentences to score. Give a split with at least one sentence.")
     names, place = np.unique(np.asarray(articles), return_inverse=True)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    drawn = np.ascontiguousarray(weights.T, dtype=np.float64)
+    drawn = np.ascontiguousarray(article_draws(len(names), draws, seed).T)
     yes, said = gold >= 0.5, decided >= 1
     rows = []
     for dimension, values in members.items():

@@ -101,8 +101,10 @@ return {
 """
 
 
-def probe(page: Path, script: str = SURVEY, width: int = 1200) -> dict[str, Any]:
+def probe(page: Path, script: str = SURVEY, width: int = 1200, fragment: str = "") -> dict[str, Any]:
     """Open a copy of ``page``, ``width`` pixels wide, and run ``script`` in it once it is loaded.
+
+    ``fragment`` is put behind its address (not on narrow pages, which stand in a frame).
 
     ``script`` is the body of an async function (``return`` what JSON can hold). It may use ``$$(selector)``,
     ``shown(selector)`` (only what is visible), ``put(control, value)`` and ``press(control, key)``.
@@ -129,7 +131,7 @@ def probe(page: Path, script: str = SURVEY, width: int = 1200) -> dict[str, Any]
         copy = Path(folder) / "page.html"
         copy.write_text(text, "utf-8")
         options = [f"--user-data-dir={folder}/profile", f"--window-size={max(width, NARROWEST)},800"]
-        command = [BROWSER, *FLAGS, *options, "--dump-dom", copy.as_uri()]
+        command = [BROWSER, *FLAGS, *options, "--dump-dom", copy.as_uri() + fragment]
         done = subprocess.run(command, capture_output=True, timeout=120)
     answer = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout.decode("utf-8"), re.DOTALL)
     assert answer, f"no answer from {BROWSER} ({done.returncode}): {done.stderr.decode('utf-8', 'replace')[-2000:]}"
@@ -178,3 +180,55 @@ def outside(page: Path) -> list[str]:
     parser.feed(page.read_text("utf-8"))
     parser.close()
     return parser.found
+
+
+def quiet(found: dict[str, Any]) -> Any:
+    """The script's result, of a page that raised, asked for and said nothing."""
+    assert found["errors"] == []
+    assert found["alerts"] == []
+    assert found["requests"] == []
+    return found["result"]
+
+
+# What a page shows in English, then in Dutch, then in English again.
+LANGUAGES = r"""
+const visible = () => [...new Set(shown("h1, h2, th, figcaption, summary").map((one) => one.innerText.trim()))];
+const box = (text) => text.getBoundingClientRect();
+const clipped = () => $$("figure svg").flatMap((svg) => shown("text", svg).filter((text) =>
+  box(text).left < box(svg).left - 1 || box(text).right > box(svg).right + 1
+  || box(text).top < box(svg).top - 1 || box(text).bottom > box(svg).bottom + 1).map((text) => text.textContent));
+const state = () => ({
+  language: document.documentElement.lang, title: document.title, heads: visible(), clipped: clipped(),
+  hidden: shown(document.documentElement.lang === "nl" ? ".en" : ".nl").length,
+  options: $$(".kind")[0]?.options[0].textContent, groups: $$("optgroup").map((one) => one.label),
+  drawings: $$("figure svg").map((one) => one.getAttribute("aria-label")),
+  counts: $$(".count").map((one) => one.textContent), address: location.hash, inner: innerWidth,
+  scroll: document.documentElement.scrollWidth,
+});
+const alone = $$(".en").filter((one) => !one.nextElementSibling?.matches(".nl")).map((one) => one.textContent);
+const start = state();
+const button = $$(".language")[0];
+const name = button.ariaLabel;
+button.click();
+const other = {...state(), name: button.ariaLabel};
+button.click();
+return {start, other, back: state(), alone, name, buttonHidden: button.hidden};
+"""
+
+
+def in_two_languages(page: Path, width: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The states of a page in English and Dutch, after what must hold of every page."""
+    result = quiet(probe(page, LANGUAGES, width))
+    english, dutch, back = result["start"], result["other"], result["back"]
+    assert result["alone"] == []  # every English text has its Dutch one beside it
+    assert not result["buttonHidden"]
+    assert (english["language"], dutch["language"], back["language"]) == ("en", "nl", "en")
+    assert (dutch["address"], back["address"]) == ("#nl", "#en")
+    assert {**back, "address": ""} == english
+    assert result["name"] != dutch["name"]
+    for state in (english, dutch):
+        assert state["hidden"] == 0
+        assert state["clipped"] == []
+        assert state["inner"] == width
+        assert state["scroll"] <= width + 1
+    return english, dutch

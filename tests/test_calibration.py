@@ -113,12 +113,53 @@ def test_summary_agrees_with_its_parts():
     assert tuple(summary) == KEYS
     for n, key in enumerate(KEYS):
         entry = summary[key]
-        assert set(entry) == {"brier", "brier_interval", "ece", "mean_probability", "observed"}
+        assert set(entry) == {"brier", "brier_interval", "ece", "ece_interval", "mean_probability", "observed"}
         assert entry["brier"] == pytest.approx(brier(said, gold)[n])
         assert entry["ece"] == pytest.approx(expected_calibration_error(said, gold)[n])
         assert (entry["mean_probability"], entry["observed"]) == pytest.approx((said[:, n].mean(), gold[:, n].mean()))
-        low, high = entry["brier_interval"]
-        assert low < entry["brier"] < high
+        for name in ("brier", "ece"):
+            low, high = entry[f"{name}_interval"]
+            assert low < entry[name] < high
+
+
+@pytest.mark.parametrize("digits", [1, 6])
+def test_intervals_are_those_of_a_plain_loop_over_the_drawn_articles(digits):
+    said, gold = calibrated(9, 300)
+    said = said.round(digits)  # with many ties, and nearly without
+    articles = np.array([f"a{number // 12:02d}" for number in range(300)])
+    names = sorted(set(articles))
+    found = calibration_summary(said, gold, list(articles), draws=50, seed=4)
+    draws = np.random.default_rng(4).multinomial(len(names), [1 / len(names)] * len(names), size=50)
+    for n, key in enumerate(KEYS):
+        # the sentences of rank 0 to 19 in the first of 15 bins, and so on; equal probabilities in one
+        bins = [int((said[:, n] < value).sum()) // 20 for value in said[:, n]]
+        away = [sum(said[i, n] - gold[i, n] for i in range(300) if bins[i] == b) / 300 for b in range(15)]
+        scores, moved = [], []
+        for times in draws:
+            rows = [i for name, count in zip(names, times, strict=True) for i in np.flatnonzero(articles == name)
+                    for _ in range(count)]  # fmt: skip
+            scores.append(float(brier(said[rows], gold[rows])[n]))
+            each = [sum(said[i, n] - gold[i, n] for i in rows if bins[i] == b) / len(rows) for b in range(15)]
+            moved.append(sum(abs(one - other) for one, other in zip(each, away, strict=True)))
+        entry, error, reach = found[key], sum(map(abs, away)), np.percentile(moved, 95)
+        assert entry["brier_interval"] == pytest.approx(tuple(np.percentile(scores, [2.5, 97.5])), abs=1e-12)
+        assert entry["ece"] == pytest.approx(error, abs=1e-12)
+        assert entry["ece_interval"] == pytest.approx((max(0, error - reach), min(1, error + reach)), abs=1e-12)
+
+
+def test_the_interval_of_the_error_holds_the_truth_be_it_0_or_a_shift():
+    many, _ = calibrated(99, 100_000)
+    for shift in (0.0, 0.02, 0.15):
+        truth = (np.clip(many + shift, 0, 1) - many).mean()  # all on one side, so the bins do not matter
+        held, above = [], []
+        for seed in range(40):
+            said, gold = calibrated(seed, 1600)
+            articles = [f"a{number // 8:03d}" for number in range(1600)]
+            found = calibration_summary(np.clip(said + shift, 0, 1), gold, articles, draws=200, seed=seed)
+            held += [entry["ece_interval"][0] <= truth <= entry["ece_interval"][1] for entry in found.values()]
+            above += [entry["ece_interval"][0] > 0 for entry in found.values()]
+        assert np.mean(held) >= 0.93
+        assert np.mean(above) == pytest.approx({0.0: 0.05, 0.02: 0.55, 0.15: 1}[shift], abs=0.07)
 
 
 def test_interval_is_wider_when_sentences_of_an_article_are_alike():
@@ -136,7 +177,7 @@ def test_interval_is_wider_when_sentences_of_an_article_are_alike():
 def test_few_articles_have_no_interval():
     said, gold = calibrated(7, 100)
     few = calibration_summary(said, gold, [f"a{number % (FEWEST_ARTICLES - 1)}" for number in range(100)])
-    assert all(math.isnan(bound) for bound in few[KEYS[0]]["brier_interval"])
+    assert all(math.isnan(bound) for name in ("brier", "ece") for bound in few[KEYS[0]][f"{name}_interval"])
     assert few[KEYS[0]]["brier"] > 0
 
 

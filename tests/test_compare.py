@@ -1,6 +1,5 @@
 """Comparing systems: what is refused, what is said, and the page."""
 
-import json
 import os
 import re
 import subprocess
@@ -11,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.compare import compare, p_text, text, verdict, write_comparison
+from eval.compare import compare, text, write_comparison
+from eval.names import DUTCH
 from eval.pages import plain
 from eval.paired import Difference
 from eval.predictions import Predictions, write_predictions
+from eval.verdict import p_text, verdicts
 from strijdtaal.errors import DataError, UsageError
 from strijdtaal.labels import KEYS
 
@@ -61,7 +62,10 @@ def test_better_system_is_called_better_and_its_mirror_worse(item, better, tmp_p
     result = compare([one, two])
     pair = result["pairs"][0]
     assert pair["verdict"].startswith("second is better than first: +")
-    assert compare([two, one])["pairs"][0]["verdict"].startswith("first is worse than second: -")
+    assert pair["verdict_nl"].startswith("second is beter dan first: +")
+    mirror = compare([two, one])["pairs"][0]
+    assert mirror["verdict"].startswith("first is worse than second: -")
+    assert mirror["verdict_nl"].startswith("first is slechter dan second: -")
     assert pair["gained"] > 20
     assert pair["lost"] == 0
     assert "second is better than first" in text(result)
@@ -75,6 +79,7 @@ def test_a_small_difference_cannot_be_told_and_says_how_small(item, tmp_path):
     pair = result["pairs"][0]
     assert pair["verdict"].startswith("Cannot tell whether second differs from first: +")
     assert "would be missed more often than once in five times" in pair["verdict"]
+    assert pair["verdict_nl"].startswith("Niet te zeggen of second van first verschilt: +")
     assert pair["gained"] + pair["lost"] <= 1
 
 
@@ -155,9 +160,16 @@ def test_page_is_one_harmless_file(item, better, tmp_path):
     assert "\u202e" not in page
     assert "http-equiv" not in page
     assert "src=" not in page
-    values = json.loads((tmp_path / "out" / "comparison.json").read_text("utf-8"))
-    assert values["pairs"][0]["scale"] >= 1
     write_comparison(compare(put(tmp_path, item, better)), tmp_path / "out")  # an older comparison gives way
+
+
+def test_the_page_draws_each_pair_and_all_systems_once(item, better, tmp_path):
+    write_comparison(compare(put(tmp_path, item, better, replace(item, system="third"))), tmp_path / "out")
+    page = (tmp_path / "out" / "compare.html").read_text("utf-8")
+    assert page.count("<svg ") == 2 * 2 + 2
+    for key in KEYS:
+        assert page.count(f">{DUTCH[key]}<") > 2
+    assert page.count('class="nl" lang="nl"') > 50
 
 
 def test_p_values_are_never_a_bare_zero():
@@ -165,7 +177,66 @@ def test_p_values_are_never_a_bare_zero():
     assert p_text(0.25) == "p = 0.250"
     nothing = float("nan")
     undefined = Difference("macro_f1", *[nothing] * 9)
-    assert verdict("a", "b", undefined, nothing, 20).startswith("n/a: macro-F1 is undefined")
+    english, dutch = verdicts("a", "b", undefined, nothing, 20)
+    assert english.startswith("n/a: macro-F1 is undefined")
+    assert dutch.startswith("n/a: macro-F1 is op deze zinnen niet bepaald")
+
+
+def test_a_borderline_case_is_called_one_in_both_languages():
+    found = Difference("macro_f1", 0.5, 0.55, 0.05, 0.001, 0.1, 0.08, 0.06, float("nan"), 0.03)
+    english, dutch = verdicts("a", "b", found, 0.08, 20)
+    assert english.endswith("a borderline case.")
+    assert dutch.endswith("een grensgeval.")
+    assert verdicts("a", "b", found, 0.01, 20)[1] == (
+        "b is beter dan a: +5.0 punten macro-F1 (95%-interval +0.1 tot +10.0, p = 0.010)."
+    )
+
+
+def test_decisions_that_only_one_has_right_are_counted_by_label_and_by_sentence(item, better, tmp_path):
+    pair = compare(put(tmp_path, item, better))["pairs"][0]
+    gold = item.gold >= 0.5
+    one, two = (item.decided >= 1) == gold, (better.decided >= 1) == gold
+    found = pair["only_one_right"]
+    for column, key in enumerate(KEYS):
+        assert found[key] == {
+            "lost": int((one & ~two)[:, column].sum()),
+            "gained": int((~one & two)[:, column].sum()),
+        }
+    assert found["threat"]["gained"] > 5
+    assert found["sentence"] == {"lost": pair["lost"], "gained": pair["gained"]}
+    assert all(0 <= row["shift"] <= 1 for row in pair["flips"])
+    assert pair["flips"][0]["shift"] == pytest.approx(0.8)  # 0.1 became 0.9, or the other way round
+
+
+def test_curves_of_each_system_are_those_of_scikit_learn(item, better, tmp_path):
+    from sklearn.metrics import average_precision_score, precision_score, recall_score
+
+    systems = compare(put(tmp_path, item, better))["systems"]
+    assert [system["name"] for system in systems] == ["first", "second"]
+    for system, entry in zip(systems, (item, better), strict=True):
+        for column, key in enumerate(KEYS):
+            gold, decided = entry.gold[:, column], entry.decided[:, column]
+            found = system["labels"][key]
+            average = average_precision_score(gold, entry.probabilities[:, column])
+            assert found["average_precision"] == pytest.approx(average)
+            assert found["used"] == pytest.approx([recall_score(gold, decided), precision_score(gold, decided)])
+            assert found["brier"] == pytest.approx(((entry.probabilities[:, column] - gold) ** 2).mean())
+            assert sum(point["count"] for point in found["bins"]) == 240
+            assert found["points"][0][0] == 1.0  # everything is found at the lowest threshold
+
+
+def test_a_label_that_does_not_occur_has_no_curve_and_the_page_is_made(item, better, tmp_path):
+    items = []
+    for entry in (item, better):
+        gold = entry.gold.copy()
+        gold[:, 2] = 0
+        items.append(replace(entry, gold=gold))
+    result = compare(put(tmp_path, *items))
+    found = result["systems"][0]["labels"]["retreat"]
+    assert (found["points"], found["used"]) == ([], None)
+    assert np.isnan(found["average_precision"])
+    write_comparison(result, tmp_path / "out")
+    assert "does not occur" in (tmp_path / "out" / "compare.html").read_text("utf-8")
 
 
 @pytest.mark.slow
@@ -175,6 +246,6 @@ def test_the_example_of_an_outside_system_joins_report_and_comparison(run_folder
     source, target = run_folder / "predictions" / "encoder-test.parquet", tmp_path / "questions.parquet"
     command = [sys.executable, "-c", code, str(source), str(target)]
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    done = run_module("eval", "report", source, target, "--out", tmp_path / "report")
+    done = run_module("eval", "report", source, "--with", target, "--out", tmp_path / "report")
     assert done.returncode == 0, done.stderr
     assert "questions" in done.stdout

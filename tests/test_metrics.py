@@ -52,6 +52,8 @@ def test_every_value_equals_scikit_learn_on_single_columns(seed):
         assert same(entry["precision"], sk.precision_score(y, said))
         assert same(entry["recall"], sk.recall_score(y, said))
         assert same(entry["average_precision"], sk.average_precision_score(y, probabilities[:, column]))
+        assert same(entry["roc_auc"], sk.roc_auc_score(y, probabilities[:, column]))
+        assert same(entry["mcc"], sk.matthews_corrcoef(y, said))
         assert (entry["gold"], entry["predicted"]) == (y.sum(), said.sum())
     assert same(result["macro_f1"], sum(each.values()) / len(KEYS))
     assert same(result["macro_f1"], sk.f1_score(gold, decided, average="macro"))
@@ -59,6 +61,13 @@ def test_every_value_equals_scikit_learn_on_single_columns(seed):
     right = [list(row) == list(other) for row, other in zip(gold, decided, strict=True)]
     assert same(result["exact_match"], sum(right) / len(right))
     assert same(result["macro_average_precision"], sk.average_precision_score(gold, probabilities, average="macro"))
+    assert same(result["macro_roc_auc"], sk.roc_auc_score(gold, probabilities, average="macro"))
+    for name in ("average_precision", "roc_auc"):
+        pooled = getattr(sk, f"{name}_score")(gold, probabilities, average="micro")
+        assert same(result[f"micro_{name}"], pooled)
+    for name in ("precision", "recall"):
+        assert same(result[f"macro_{name}"], getattr(sk, f"{name}_score")(gold, decided, average="macro"))
+        assert same(result[f"micro_{name}"], getattr(sk, f"{name}_score")(gold.ravel(), decided.ravel()))
     assert result["sentences"] == len(gold)
 
 
@@ -111,9 +120,23 @@ def test_average_precision_of_constant_probabilities_is_the_share_of_the_label()
     assert result["average_precision"]["support"] == 0.25
 
 
+def test_areas_are_undefined_for_labels_that_never_or_always_occur():
+    gold = np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 1, 1]])
+    said = np.array([[0.9, 0.5, 0.8, 0.1], [0.4, 0.5, 0.2, 0.6], [0.1, 0.5, 0.8, 0.6]])
+    result = score(gold, gold, said)
+    entries = [result["labels"][key] for key in KEYS]
+    assert [entry["average_precision"] for entry in entries] == pytest.approx([1, math.nan, 1, 0.5], nan_ok=True)
+    assert [entry["roc_auc"] for entry in entries] == pytest.approx([math.nan, math.nan, 1, 0.75], nan_ok=True)
+    assert result["macro_average_precision"] == pytest.approx(2.5 / 3)
+    assert result["macro_roc_auc"] == pytest.approx(0.875)
+    for name in ("average_precision", "roc_auc"):
+        assert same(result[f"micro_{name}"], getattr(sk, f"{name}_score")(gold.ravel(), said.ravel()))
+
+
 def test_one_sentence_that_is_wholly_right_scores_one():
     row = np.ones((1, len(KEYS)), dtype=int)
     result = score(row, row, row.astype(float))
+    assert math.isnan(result["micro_roc_auc"])  # there is nothing negative to rank below
     names = ("macro_f1", "micro_f1", "exact_match", "macro_average_precision")
     assert [result[name] for name in names] == [1.0] * 4
 

@@ -11,7 +11,7 @@ from eval.pages import shortened
 from eval.predictions import Predictions, write_predictions
 from strijdtaal.labels import KEYS
 from strijdtaal.text import clean
-from tests.browser import needs_browser, outside, probe
+from tests.browser import in_two_languages, needs_browser, outside, probe, quiet
 
 pytestmark = needs_browser
 
@@ -68,16 +68,10 @@ def hostile(tmp_path_factory):
     return comparison(tmp_path_factory.mktemp("hostile"), *items)
 
 
-def quiet(found):
-    """The script's result, of a page that raised, asked for and said nothing."""
-    assert found["errors"] == []
-    assert found["alerts"] == []
-    assert found["requests"] == []
-    return found["result"]
-
-
 def labels(row):
-    return {*row["gold"], *row["first"], *row["second"]}
+    """What the label filter may be set to for a row to stay: its labels, those decided differently, none annotated."""
+    differs = {f"differs:{key}" for key in {*row["first"]} ^ {*row["second"]}}
+    return {*row["gold"], *row["first"], *row["second"], *differs, *(() if row["gold"] else ("none",))}
 
 
 FILTERS = """
@@ -89,7 +83,7 @@ const states = {start: state()};
 for (const value of ["gained", "lost"]) { put(kind, value); states[value] = state(); }
 put(kind, "");
 for (const option of label.options) { put(label, option.value); states["label " + option.value] = state(); }
-put(label, label.options[1].value); put(kind, "gained"); put(search, "  ÉÉN vallei ");
+put(label, "threat"); put(kind, "gained"); put(search, "  ÉÉN vallei ");
 states.all = state();
 put(search, "geen zin heeft dit");
 states.nothing = state();
@@ -108,7 +102,10 @@ def test_filters_show_exactly_the_rows_they_name(ordinary):
         "gained": [row for row in flips if row["gained"]],
         "lost": [row for row in flips if not row["gained"]],
         "label ": flips,
-        **{f"label {key}": [row for row in flips if key in labels(row)] for key in KEYS},
+        **{
+            f"label {key}": [row for row in flips if key in labels(row)]
+            for key in (*KEYS, *(f"differs:{key}" for key in KEYS), "none")
+        },
         "all": [row for row in flips if row["gained"] and KEYS[0] in labels(row) and "Één vallei" in row["text"]],
         "nothing": [],
         "end": flips,
@@ -146,12 +143,12 @@ def test_a_click_on_a_head_sorts_by_it_and_a_second_turns_it_round(ordinary):
     flips = values["pairs"][0]["flips"]
     gained = sorted(row["text"] for row in flips if row["gained"])
     start, down, up, column_down, column_up, end = quiet(probe(page, SORTING))
-    assert start["sort"] == [None, None, None]
+    assert start["sort"] == [None] * 5
     assert start["order"] == [row["text"] for row in flips]
-    assert (down["order"], down["sort"]) == (gained[::-1], ["descending", None, None])
-    assert (up["order"], up["sort"]) == (gained, ["ascending", None, None])
+    assert (down["order"], down["sort"]) == (gained[::-1], ["descending", *[None] * 4])
+    assert (up["order"], up["sort"]) == (gained, ["ascending", *[None] * 4])
     for state, name in ((column_down, "descending"), (column_up, "ascending")):
-        assert state["sort"] == [None, name, None]
+        assert state["sort"] == [None, name, None, None, None]
         assert sorted(state["order"]) == gained
         runs = [cell for place, cell in enumerate(state["cells"]) if state["cells"][place - 1] != cell or not place]
         assert len(runs) == len(set(runs)) > 3  # equal cells stand together
@@ -163,9 +160,9 @@ def test_controls_are_native_named_and_reached_by_keyboard(ordinary):
     result = quiet(probe(ordinary[0]))
     assert result["strangers"] == []
     assert all(control["reached"] and control["name"] for control in result["controls"]), result["controls"]
-    assert sorted(control["tag"] for control in result["controls"]) == ["BUTTON"] * 6 + ["INPUT"] * 2 + ["SELECT"] * 4
-    assert result["heads"] == result["headButtons"] == 6
-    assert ".controls" in result["hiddenInPrint"]
+    assert sorted(control["tag"] for control in result["controls"]) == ["BUTTON"] * 11 + ["INPUT"] * 2 + ["SELECT"] * 4
+    assert result["heads"] == result["headButtons"] == 10
+    assert ".controls, .language" in result["hiddenInPrint"]
 
 
 def test_typing_keys_does_not_break_the_page(ordinary):
@@ -178,7 +175,7 @@ def test_typing_keys_does_not_break_the_page(ordinary):
 
 
 def test_scores_and_verdicts_are_on_the_page(ordinary):
-    script = 'return [$$(".verdict").map((one) => one.textContent), $$("table")[0].innerText, document.title];'
+    script = 'return [$$(".verdict").map((one) => one.innerText), $$("table")[0].innerText, document.title];'
     page, values = ordinary
     verdicts, scores, title = quiet(probe(page, script))
     assert verdicts == [clean(pair["verdict"]) for pair in values["pairs"]]
@@ -195,11 +192,13 @@ def test_hostile_text_is_shown_as_text_and_runs_nothing(hostile):
     const found = shown("td.text").length;
     const widths = $$("td.text").map((cell) => cell.getBoundingClientRect().width);
     put(search, "");
-    for (const button of $$("button")) button.click();
+    for (const button of $$("th button")) button.click();
     return {
-      all, found, children: $$("td.text *").length, foreign: $$("img, svg, b b, textarea").length,
+      all, found, children: $$("td.text *").length, drawn: $$("svg").length,
+      foreign: $$("img, textarea, b b, :not(figure) > svg, svg script, svg image, foreignObject").length,
       scripts: $$("script").length, handlers: $$("[onerror], [onload], [onfocus], [autofocus]").length,
       title: document.title, names: $$("table")[0].innerText, widest: Math.max(...widths),
+      dutch: ($$(".language")[0].click(), document.title), legend: $$("svg text").map((one) => one.textContent),
     };
     """
     page, values = hostile
@@ -211,6 +210,9 @@ def test_hostile_text_is_shown_as_text_and_runs_nothing(hostile):
     assert (result["children"], result["foreign"], result["handlers"]) == (0, 0, 0)
     assert result["scripts"] == 3  # the page's own, and the two of the probe
     assert result["title"] == f"strijdtaal: comparison on {HOSTILE[0]}"
+    assert result["dutch"] == f"strijdtaal: vergelijking op {HOSTILE[0]}"
+    assert result["drawn"] == 4
+    assert any("</title><script>" in text for text in result["legend"])
     assert HOSTILE[0] in result["names"]
     assert result["widest"] <= 1200  # the long word is broken
 
@@ -229,7 +231,51 @@ def test_two_systems_that_agree_leave_an_empty_table_that_works(tmp_path):
     item = predictions("first", 1, [f"Zin {number}." for number in range(SENTENCES)])
     page, _ = comparison(tmp_path, item, replace(item, system="second"))
     script = 'for (const button of $$("button")) button.click(); return $$(".count")[0].textContent;'
-    assert quiet(probe(page, script)) == "0 of 0 sentences"
+    assert quiet(probe(page, script)) == "0 van 0 zinnen"  # the button of the language is one of them
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_the_comparison_switches_to_dutch_and_back(ordinary, width):
+    english, dutch = in_two_languages(ordinary[0], width)
+    assert english["title"] == "strijdtaal: comparison on test"
+    assert dutch["title"] == "strijdtaal: vergelijking op test"
+    heads = {"Comparison on test": "Vergelijking op test", "difference": "verschil", "exact match": "precies goed"}
+    heads |= {"second minus first": "second min first", "shift": "verschuiving", "sentence": "zin"}
+    assert set(heads) <= set(english["heads"])
+    assert set(heads.values()) <= set(dutch["heads"])
+    assert len(english["heads"]) == len(dutch["heads"])
+    assert any(head.split() == ["dreiging", "threat"] for head in english["heads"])  # labels in both, in both
+    assert any(head.split() == ["dreiging", "threat"] for head in dutch["heads"])
+    assert (english["options"], dutch["options"]) == ("all", "alle")
+    assert english["groups"][:2] == ["annotated or said", "decided differently"]
+    assert dutch["groups"][:2] == ["geannoteerd of gezegd", "verschillend beslist"]
+    assert english["counts"][0].replace(" of ", " van ").replace("sentences", "zinnen") == dutch["counts"][0]
+    for one, other in zip(english["drawings"], dutch["drawings"], strict=True):
+        assert one != other
+        assert " of each label" not in other
+
+
+def test_an_address_opens_the_page_in_dutch(ordinary):
+    script = 'return [document.documentElement.lang, $$("h1")[0].innerText, $$(".verdict")[0].innerText];'
+    language, title, verdict = quiet(probe(ordinary[0], script, fragment="#nl"))
+    assert (language, title) == ("nl", "Vergelijking op test")
+    assert verdict == clean(ordinary[1]["pairs"][0]["verdict_nl"])
+    assert quiet(probe(ordinary[0], script, fragment="#elsewhere"))[0] == "en"
+
+
+def test_flips_are_sorted_by_the_shift_of_probability(ordinary):
+    script = """
+    const head = $$(".browser thead th")[3];
+    $$("button", head)[0].click();
+    const browser = head.closest(".browser");
+    return shown("tbody tr", browser).map((row) => [row.cells[3].textContent, row.cells[4].textContent]);
+    """
+    page, values = ordinary
+    rows = quiet(probe(page, script))
+    shifts = {row["id"]: f"{100 * row['shift']:.0f}%" for row in values["pairs"][0]["flips"]}
+    assert {name: shift for shift, name in rows} == shifts
+    numbers = [int(shift.rstrip("%")) for shift, _ in rows]
+    assert numbers == sorted(numbers, reverse=True)
 
 
 @pytest.mark.parametrize("kind", ["ordinary", "hostile"])
@@ -267,34 +313,3 @@ def test_the_probe_itself_sees_errors_dialogs_requests_and_strangers(tmp_path):
     ]
     with pytest.raises(AssertionError, match="nowhere is not defined"):
         probe(page, "return nowhere;")
-
-
-@needs_browser
-@pytest.mark.parametrize("width", [1200, 360])
-def test_report_of_a_run_works_in_a_browser(run_folder, width):
-    page = run_folder / "report" / "report.html"
-    assert outside(page) == []
-    seen = probe(page, width=width)
-    assert not seen["errors"] + seen["alerts"] + seen["requests"] + seen["result"]["strangers"]
-    assert seen["result"]["scroll"] <= seen["result"]["inner"] + 1
-    assert all(control["reached"] and control["name"] for control in seen["result"]["controls"])
-
-
-@needs_browser
-def test_sentences_of_a_report_are_filtered_and_sorted(run_folder):
-    script = """
-      const browser = document.querySelector(".browser");
-      const rows = () => shown("tbody tr", browser).length;
-      const all = $$("tbody tr", browser).length;
-      const wrong = rows();
-      put(browser.querySelector(".kind"), "");
-      const every = rows();
-      const heads = $$("thead button", browser);
-      heads[heads.length - 1].click();
-      const last = shown("tbody tr", browser).map((row) => parseFloat(row.cells[row.cells.length - 1].textContent));
-      return {all, wrong, every, last, plots: $$("figure svg").length};
-    """
-    found = probe(run_folder / "report" / "report.html", script)["result"]
-    assert found["every"] == found["all"] >= found["wrong"]
-    assert found["last"] == sorted(found["last"], reverse=True)
-    assert found["plots"] >= 6

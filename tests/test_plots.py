@@ -5,18 +5,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
 from eval import plots
+from eval import svg as svg_of
+from eval.names import BOTH, DUTCH, ENGLISH
 from eval.svg import figures, one_line, thin
 from strijdtaal.labels import KEYS
+from tests.drawings import bins, markers, stands_alone, texts, vertices
 
 ROOT = Path(__file__).resolve().parent.parent
-SVG = "{http://www.w3.org/2000/svg}"
 NAN = math.nan
 THRESHOLDS = np.array([0.4, 0.5, 0.35, 0.6])
 
@@ -26,15 +27,6 @@ def scored(sentences=3000, seed=0):
     gold = (generator.random((sentences, len(KEYS))) < [0.2, 0.1, 0.08, 0.05]).astype(float)
     logits = np.where(gold > 0, 1.5, -2.5) + generator.normal(0, 1.6, gold.shape)
     return 1 / (1 + np.exp(-logits)), gold
-
-
-def bins(shift, number=15):
-    places = (np.arange(number) + 0.5) / number
-    seen = np.clip(places + shift, 0, 1)
-    rows = zip(places, seen, strict=True)
-    return [
-        {"predicted": x, "observed": y, "count": 40, "low": max(y - 0.1, 0), "high": min(y + 0.1, 1)} for x, y in rows
-    ]
 
 
 def slices(*rows):
@@ -63,7 +55,7 @@ FULL = {
     "slice_plot": (SLICES,),
     "risk_plot": (CURVES,),
     "behaviour_plot": (CASES,),
-    "training_curve": (epochs(8, train_loss=0.2),),
+    "training_curve": (epochs(8, train_loss=0.2, **{f"f1_{key}": 0.5 for key in KEYS}),),
 }
 NONE = np.zeros((0, len(KEYS)))
 UNKNOWN = np.full((5, len(KEYS)), NAN)
@@ -90,55 +82,11 @@ UNDEFINED = [
 ]  # fmt: skip
 
 
-def texts(svg):
-    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
-
-
-def vertices(svg, color):
-    """The path of most vertices in a colour, in the units of the first axes (0 to 1), shape (points, 2)."""
-    paths = list(ElementTree.fromstring(svg).iter(f"{SVG}path"))
-    frame = coordinates(paths[1].get("d"))
-    lines = [coordinates(path.get("d")) for path in paths if f"stroke: {color.lower()}" in path.get("style", "")]
-    return (max(lines, key=len) - frame[0]) / (frame[2] - frame[0])
-
-
-def coordinates(path):
-    return np.array(re.findall(r"-?\d+(?:\.\d+)?", path), dtype=float).reshape(-1, 2)
-
-
-def markers(svg, color):
-    """Places of the markers of a colour within the first axes, in its units (0 to 1)."""
-    root = ElementTree.fromstring(svg)
-    frame = coordinates(list(root.iter(f"{SVG}path"))[1].get("d"))
-    uses = [
-        use
-        for group in root.iter(f"{SVG}g")
-        for use in group.findall(f"{SVG}use")
-        if f"fill: {color.lower()}" in group.get("style", "") + use.get("style", "")
-    ]
-    places = np.array([[float(use.get("x")), float(use.get("y"))] for use in uses]).reshape(-1, 2)
-    places = (places - frame[0]) / (frame[2] - frame[0])
-    return places[((places > -0.01) & (places < 1.01)).all(axis=1)]
-
-
 @pytest.mark.parametrize("name", FULL)
 def test_each_stands_alone_in_a_page(name):
     svg = getattr(plots, name)(*FULL[name])
     assert svg == getattr(plots, name)(*FULL[name])
-    assert svg.startswith("<svg ")
-    assert len(svg.encode()) <= 40_000
-    root = ElementTree.fromstring(svg)
-    assert root.get("role") == "img"
-    assert len(root.get("aria-label")) > 20
-    assert not {"width", "height"} & set(root.attrib)
-    assert float(root.get("viewBox").split()[2]) == 360
-    assert not {"script", "style", "image", "metadata"} & {element.tag.removeprefix(SVG) for element in root.iter()}
-    assert re.findall(r"\w+://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
-    ids = [element.get("id") for element in root.iter() if element.get("id")]
-    referred = re.findall(r'(?:href="#|url\(#)([\w.-]+)', svg)
-    assert len(ids) == len(set(ids))
-    assert set(ids) == set(referred) != set()
-    assert len(texts(svg)) > 5
+    stands_alone(svg)
 
 
 def test_no_id_is_used_twice_on_a_page():
@@ -170,36 +118,36 @@ def test_precision_and_recall_of_a_case_worked_by_hand():
     probabilities, gold = np.full((4, 4), 0.1), np.zeros((4, 4))
     probabilities[:, 0], gold[:, 0] = [0.9, 0.8, 0.7, 0.1], [1, 0, 1, 0]
     svg = plots.pr_curves(probabilities, gold, np.full(4, 0.75))
-    assert "threat 0.83" in texts(svg)  # 1/2 * 1 + 1/2 * 2/3
-    assert [f"{key} n/a" in texts(svg) for key in KEYS[1:]] == [True] * 3
-    assert markers(svg, plots.COLORS["threat"]) == pytest.approx(np.array([[0.5, 0.5]]), abs=0.002)
+    assert f"{BOTH['threat']} 0.83" in texts(svg)  # 1/2 * 1 + 1/2 * 2/3
+    assert [f"{BOTH[key]} n/a" in texts(svg) for key in KEYS[1:]] == [True] * 3
+    assert markers(svg, svg_of.COLORS["threat"]) == pytest.approx(np.array([[0.5, 0.5]]), abs=0.002)
     assert "n/a: no label has positives" not in texts(svg)
     without = plots.pr_curves(probabilities, gold, np.full(4, 0.95))  # nothing is predicted: precision undefined
-    assert len(markers(without, plots.COLORS["threat"])) == 0
+    assert len(markers(without, svg_of.COLORS["threat"])) == 0
 
 
 def test_the_sweep_is_the_f1_of_scikit_learn():
     probabilities, gold = scored(400)
     svg = plots.threshold_sweep(probabilities, gold, THRESHOLDS)
     expected = [f1_score(gold, probabilities >= value, average="macro") for value in plots.SWEEP]
-    assert vertices(svg, plots.INK) == pytest.approx(np.column_stack([plots.SWEEP, expected]), abs=0.002)
+    assert vertices(svg, svg_of.INK) == pytest.approx(np.column_stack([plots.SWEEP, expected]), abs=0.002)
     each = f1_score(gold, probabilities >= THRESHOLDS, average=None)
     for key, threshold, value in zip(KEYS, THRESHOLDS, each, strict=True):
-        assert f"{key} {value:.2f}" in texts(svg)
-        assert markers(svg, plots.COLORS[key]) == pytest.approx(np.array([[threshold, value]]), abs=0.003)
+        assert f"{BOTH[key]} {value:.2f}" in texts(svg)
+        assert markers(svg, svg_of.COLORS[key]) == pytest.approx(np.array([[threshold, value]]), abs=0.003)
     assert f"macro-F1 {each.mean():.2f}" in texts(svg)
-    assert len(markers(svg, plots.INK)) == 0  # the thresholds differ: no one place on the curve
+    assert len(markers(svg, svg_of.INK)) == 0  # the thresholds differ: no one place on the curve
     shared = plots.threshold_sweep(probabilities, gold, np.full(4, 0.5))
-    assert markers(shared, plots.INK) == pytest.approx(np.array([[0.5, expected[48]]]), abs=0.003)
+    assert markers(shared, svg_of.INK) == pytest.approx(np.array([[0.5, expected[48]]]), abs=0.003)
 
 
 def test_a_label_without_positives_has_no_curve_in_the_sweep():
     probabilities, gold = scored(400)
     gold[:, 2] = 0
     svg = plots.threshold_sweep(probabilities, gold, THRESHOLDS)
-    assert "retreat n/a" in texts(svg)
-    assert len(vertices(svg, plots.COLORS["retreat"])) < 10  # the legend's line only
-    assert len(vertices(svg, plots.COLORS["support"])) > 50
+    assert f"{BOTH['retreat']} n/a" in texts(svg)
+    assert len(vertices(svg, svg_of.COLORS["retreat"])) < 10  # the legend's line only
+    assert len(vertices(svg, svg_of.COLORS["support"])) > 50
 
 
 def test_reliability_before_is_grey_and_empty_bins_are_left_out():
@@ -207,11 +155,11 @@ def test_reliability_before_is_grey_and_empty_bins_are_left_out():
     empty = {"predicted": 0.75, "observed": 0.1, "count": 0, "low": NAN, "high": NAN}
     before = {key: [held, empty] for key in KEYS}
     alone = plots.reliability_plot(before)
-    assert markers(alone, plots.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
-    assert plots.COLORS["threat"].lower() not in alone
+    assert markers(alone, svg_of.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
+    assert svg_of.COLORS["threat"].lower() not in alone
     both = plots.reliability_plot(before, {key: [{**held, "observed": 0.3}] for key in KEYS})
-    assert markers(both, plots.COLORS["threat"]) == pytest.approx(np.array([[0.25, 0.3]]), abs=0.003)
-    assert markers(both, plots.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
+    assert markers(both, svg_of.COLORS["threat"]) == pytest.approx(np.array([[0.25, 0.3]]), abs=0.003)
+    assert markers(both, svg_of.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
 
 
 def test_slices_are_grouped_with_their_support_and_strange_names_are_text():
@@ -226,7 +174,7 @@ def test_slices_are_grouped_with_their_support_and_strange_names_are_text():
     assert [text for text in found if text in order] == order
     assert {"2,400", "12", "7"} <= set(found)
     assert found.count("n/a") == 1
-    assert markers(svg, plots.BLUE)[:, 0] == pytest.approx([0.8, 0.5], abs=0.003)
+    assert markers(svg, svg_of.BLUE)[:, 0] == pytest.approx([0.8, 0.5], abs=0.003)
 
 
 def test_behaviour_has_the_weakest_pairs_at_the_top():
@@ -235,7 +183,7 @@ def test_behaviour_has_the_weakest_pairs_at_the_top():
     )
     svg = plots.behaviour_plot(rows)
     assert [text for text in texts(svg) if text in ("good", "unknown", "weak")] == ["weak", "good", "unknown"]
-    places = markers(svg, plots.BLUE)
+    places = markers(svg, svg_of.BLUE)
     assert places[:, 0] == pytest.approx([0.7, 0.9, 0.6], abs=0.003)
     assert list(places[:, 1]) == sorted(places[:, 1], reverse=True)
     assert len(markers(svg, "#ffffff")) == 2  # hollow: the pairs that are known
@@ -243,22 +191,34 @@ def test_behaviour_has_the_weakest_pairs_at_the_top():
 
 def test_risk_curves_are_thinned_and_the_tolerated_risk_is_named():
     svg = plots.risk_plot(CURVES)
-    points = vertices(svg, plots.SYSTEMS[1][0])
+    points = vertices(svg, svg_of.SYSTEMS[1][0])
     assert 20 < len(points) <= 200
     top = 0.3 * 1.05
     assert points[:, 1] * top == pytest.approx(0.2 * points[:, 0] ** 2, abs=0.002)
     assert "5% risk" in texts(svg)
     one = plots.risk_plot({"_rule": {"coverage": [0.5], "risk": [0.03]}})
-    assert markers(one, plots.INK) == pytest.approx(np.array([[0.5, 0.5]]), abs=0.003)
+    assert markers(one, svg_of.INK) == pytest.approx(np.array([[0.5, 0.5]]), abs=0.003)
     assert any("_rule" in text for text in texts(one))
 
 
-def test_training_names_the_best_epoch():
+def test_training_names_the_chosen_epoch():
     svg = plots.training_curve(epochs(6))
-    assert "best macro-F1 0.800 after epoch 3" in texts(svg)
+    assert "ring: chosen epoch 3, macro-F1 0.800" in texts(svg)  # the best, where nobody says which was kept
+    assert "ring: gekozen epoch 3, macro-F1 0.800" in texts(svg)
     assert "training" not in texts(svg)
+    assert len(markers(svg, "#ffffff")) == 1  # in each panel; the helper looks at the first
+    assert "ring: chosen epoch 5, macro-F1 0.600" in texts(plots.training_curve(epochs(6), 5.0))
     more = plots.training_curve([*epochs(2, train_loss=0.3), {"epoch": 3, "loss": None, "macro_f1": NAN}])
-    assert {"training", "validation", "best macro-F1 0.700 after epoch 2"} <= set(texts(more))
+    assert {"training", "validation; macro-F1", "ring: chosen epoch 2, macro-F1 0.700"} <= set(texts(more))
+
+
+def test_training_shows_both_losses_and_the_score_of_each_label_that_is_known():
+    svg = plots.training_curve(epochs(5, train_loss=0.4, f1_threat=0.7))
+    assert {ENGLISH["threat"], DUTCH["threat"]} <= set(texts(svg))
+    assert ENGLISH["support"] not in texts(svg)
+    heights = markers(svg, svg_of.INK)[:, 1]  # validation loss: falls from epoch to epoch
+    assert list(heights) == sorted(heights, reverse=True)
+    assert len(heights) == 5
 
 
 def test_thinning_keeps_both_ends_and_drops_what_is_not_finite():

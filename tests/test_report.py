@@ -9,8 +9,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from eval.__main__ import _parser, _report
 from eval.gather import SYSTEMS, predictions_of, read_all
+from eval.intervals import EACH, WHOLE
 from eval.metrics import score
+from eval.pages import plain
 from eval.predictions import KIND as PREDICTIONS
 from eval.predictions import Predictions, write_predictions
 from eval.report import (
@@ -22,10 +25,12 @@ from eval.report import (
     table,
     write_report,
 )
-from strijdtaal.errors import DataError
+from eval.sections import slices
+from strijdtaal.errors import DataError, StrijdtaalError, UsageError
 from strijdtaal.folder import FolderError, write_folder
 from strijdtaal.labels import KEYS
 from training.decision import fixed_decision
+from training.records import Record
 from training.run import KIND, open_run, write_json
 from training.settings import DEFAULT
 
@@ -125,6 +130,16 @@ class Page(HTMLParser):
             self.cells[-1] += data
         elif self.inside:
             self.words[self.inside] += data
+
+
+def english(text):
+    """A page in its one language, for reading cells: the page itself holds both and shows one."""
+    return re.sub(r'<(span|p)\b[^>]*class="[^"]*\bnl\b[^"]*"[^>]*>.*?</\1>', "", text, flags=re.DOTALL)
+
+
+def cells_of(text):
+    """The cells of a page's tables in English, without the white space of the source."""
+    return [" ".join(cell.split()) for cell in Page(english(text)).cells]
 
 
 def page_of(folder):
@@ -229,11 +244,12 @@ def test_the_values_are_those_of_the_metrics_with_intervals_around_them():
     for name in ("macro_f1", "micro_f1", "exact_match", "macro_average_precision"):
         assert result[name] == pytest.approx(expected[name], abs=1e-6)
     assert (result["sentences"], result["articles"], result["thresholds"]) == (48, 12, [0.5] * 4)
-    low, high = result["macro_f1_interval"]
-    assert low < result["macro_f1"] < high
-    for key in KEYS:
-        low, high = result["labels"][key]["f1_interval"]
-        assert low <= result["labels"][key]["f1"] <= high
+    found = [(result, name) for name in WHOLE]
+    found += [(result["labels"][key], name) for key in KEYS for name in EACH]
+    for entry, name in found:
+        low, high = entry[f"{name}_interval"]
+        assert low <= entry[name] <= high, name
+        assert low < high, name
 
 
 def test_the_threshold_of_the_file_decides():
@@ -249,13 +265,15 @@ def test_what_is_undefined_is_null_in_valid_json():
     result = evaluate_predictions(replace(item, gold=gold, probabilities=probabilities))
     entry = json.loads(json.dumps(result, allow_nan=False))["labels"]["retreat"]
     assert [entry[name] for name in ("precision", "recall", "f1", "average_precision")] == [None] * 4
-    assert entry["f1_interval"] == [None, None]
+    assert all(entry[f"{name}_interval"] == [None, None] for name in EACH)
+    assert entry["undefined_draws"] == {}
     assert (entry["gold"], entry["predicted"]) == (0, 0)
 
 
 def test_the_terminal_table_has_a_row_a_system_in_aligned_columns(tmp_path):
     report = build(open_run(make_run(tmp_path)))
-    lines = table(report, "test").splitlines()
+    *lines, last = table(report, "test").splitlines()
+    assert last.startswith("seed ensemble: n/a, this is one seed; python -m eval ladder")
     assert [line.split("  ")[0] for line in lines] == [
         "system",
         "majority (no label)",
@@ -298,11 +316,9 @@ def test_the_page_shows_n_a_for_what_is_undefined(tmp_path):
             rewrite(work, system, "test", gold=gold, probabilities=probabilities)
 
     score_again(run, without_retreats)
-    cells = Page(page_of(run)).cells
-    start = next(number for number, cell in enumerate(cells) if cell.startswith("retreat "))
-    assert cells[start + 2 : start + 5] == ["n/a"] * 3
-    assert set(re.split("[–-]", cells[start + 5])) == {"n/a"}
-    assert cells[start + 6 : start + 11] == ["n/a", "n/a", "n/a", "0", "0"]
+    cells = cells_of(page_of(run))
+    by_label = cells[cells.index("terugtrekking · retreat") :]
+    assert by_label[2:10] == ["n/a"] * 6 + ["0", "0"]
     assert not {"nan", "None", "null"} & {cell.strip() for cell in cells}
 
 
@@ -313,9 +329,86 @@ def test_one_article_has_values_but_no_interval_on_the_page(tmp_path):
     assert result["articles"] == 1
     assert result["macro_f1"] is not None
     assert result["macro_f1_interval"] == [None, None]
-    cells = Page(html_of(report, run)).cells
-    places = [number for number, cell in enumerate(cells) if cell == "fine-tuned encoder"]
-    assert cells[places[-1] + 2] == "n/a"
+    text = html_of(report, run)
+    assert text.count("Fewer than 10 articles: no intervals") == 1
+    cells = cells_of(text)
+    macro, micro = [number for number, cell in enumerate(cells) if cell == "fine-tuned encoder"][-2:]
+    assert cells[macro + 2] == "n/a"
+    assert cells[micro + 1] == f"{result['micro_f1']:.3f}"
+
+
+def test_the_page_shows_the_interval_of_every_figure(tmp_path):
+    run = open_run(make_run(tmp_path))
+    report = build(run)
+    cells = cells_of(html_of(report, run))
+
+    def shown(entry, name):
+        low, high = entry[f"{name}_interval"]
+        mark = " *" if name in entry.get("undefined_draws", {}) else ""
+        return f"{entry[name]:.3f} {low:.3f}–{high:.3f}{mark}"
+
+    for split in ("validation", "test"):
+        for result in report["results"][split].values():
+            for name in set(WHOLE) - {"macro_f1"}:
+                assert shown(result, name) in cells
+            low, high = result["macro_f1_interval"]
+            place = cells.index(f"{low:.3f}–{high:.3f}")  # in a column of its own
+            assert cells[place - 1] == f"{result['macro_f1']:.3f}"
+    for entry in report["results"]["test"]["encoder"]["labels"].values():
+        for name in EACH:
+            assert shown(entry, name) in cells
+    for entry in report["parts"]["calibration"]["after"]["labels"].values():
+        assert shown(entry, "brier") in cells
+        assert shown(entry, "ece") in cells
+
+
+def test_an_interval_that_does_without_some_draws_says_so(tmp_path):
+    run = make_run(tmp_path)
+    item = system_says("encoder", "test")
+    gold = item.gold.copy()
+    gold[1:, 2], gold[0, 2] = 0, 1  # one retreat in one article of twelve: missing from a third of the draws
+
+    def one_retreat(work):
+        for system in SYSTEMS:
+            rewrite(work, system, "test", gold=gold)
+
+    score_again(run, one_retreat)
+    run = open_run(run)
+    report = build(run)
+    entry = report["results"]["test"]["encoder"]["labels"]["retreat"]
+    assert entry["undefined_draws"]["average_precision"] == pytest.approx((11 / 12) ** 12, abs=0.05)
+    assert None not in entry["average_precision_interval"]
+    share = f"undefined in {100 * entry['undefined_draws']['average_precision']:.1f}% of the draws"
+    text = html_of(report, run)
+    assert any(name == "title" and share in value for name, value in Page(text).attributes)
+    low, high = entry["average_precision_interval"]
+    marked = f"{entry['average_precision']:.3f} {low:.3f}–{high:.3f} *"
+    assert marked in cells_of(text)
+
+
+def test_years_have_a_table_of_their_own_and_no_place_in_the_plot(tmp_path):
+    run = open_run(make_run(tmp_path))
+    report, item = build(run), system_says("encoder", "test")
+    assert "By year" not in html_of(report, run)  # the annotations are gone, and their dates with them
+    fields = [{"article": item.articles[n], "date": f"{1970 + n // 40}-05-22"} for n in range(len(item.ids))]
+    records = [Record(id=key, index=n, text=item.texts[n], labels=(), **fields[n]) for n, key in enumerate(item.ids)]
+    report["parts"]["slices"] = plain(slices(item, records))
+    text = english(html_of(report, run))
+    details = [part.split("</details>")[0] for part in text.split("<details>")]
+    years = next(part for part in details if "By year" in part)
+    assert "(2)</summary>" in years
+    cells = cells_of(years)
+    start = cells.index("1970")
+    assert cells[start + 1 : start + 3] == ["40", "10"]
+    assert cells[cells.index("1971") + 1 : cells.index("1971") + 3] == ["8", "2"]
+    assert "n/a" in cells[cells.index("1971") + 3]
+    assert "fewer than 10 articles: no interval" in cells[-1]
+    others = next(part for part in details if "As a table" in part)
+    assert "decade: 1970s" in cells_of(others)
+    assert "year" not in " ".join(cells_of(others))
+    plot = next(part for part in text.split("<figure>") if "macro-F1 with 95% interval" in part)
+    assert "1970s" in plot
+    assert not re.search(r"year|1971", plot.split("</figure>")[0])
 
 
 HOSTILE = [
@@ -399,9 +492,12 @@ def test_each_test_sentence_says_whether_the_encoder_was_right(tmp_path):
     )
 
 
-def test_no_more_sentences_than_the_limit_are_shown(tmp_path):
+def test_no_more_sentences_than_the_limit_are_shown_and_wrong_ones_go_before_right_ones(tmp_path):
     found = read_all(write_all(tmp_path))["test"]
-    assert [row["id"] for row in _sentences(found, 5)] == found["encoder"].ids[:5]
+    rows = _sentences(found, 1000)
+    assert [row["id"] for row in rows] == found["encoder"].ids
+    wrong = [row["id"] for row in rows if not row["right"]]
+    assert [row["id"] for row in _sentences(found, 5)] == wrong[:5] != found["encoder"].ids[:5]
 
 
 def test_the_report_is_written_as_one_sealed_folder(tmp_path):
@@ -474,3 +570,77 @@ def test_a_sentence_of_a_megabyte_stays_short_on_the_page(tmp_path):
     page = page_of(make_run(tmp_path, splits=["validation", "test"], texts=["woord " * 170_000]))
     assert len(page) < 500_000
     assert "(1,020,000 characters)" in page
+
+
+def command(*arguments):
+    """What ``python -m eval report`` does with these arguments."""
+    _report(_parser().parse_args(["report", *map(str, arguments)]))
+
+
+def outside(tmp_path, name, split="test", **changes):
+    path = tmp_path / f"{name}.parquet"
+    write_predictions(path, replace(system_says("tfidf", split), system=name, **changes))
+    return path
+
+
+def test_runs_and_files_together_get_the_reports_that_they_get_alone(tmp_path, capsys):
+    run, theirs = make_run(tmp_path), outside(tmp_path, "buitenstaander")
+    command(run, theirs)
+    shown = capsys.readouterr().out
+    targets = [run / "report", tmp_path / "buitenstaander-report"]
+    places = [shown.index(f"Report: {target / 'report.html'}") for target in targets]
+    assert places == sorted(places)
+    together = [(target / "report.json").read_bytes() for target in targets]
+    assert list(json.loads(together[1])["results"]["test"]) == ["buitenstaander"]
+    assert list(json.loads(together[0])["results"]["test"]) == list(SYSTEMS)
+    write_report(run)
+    command(theirs)
+    assert [(target / "report.json").read_bytes() for target in targets] == together
+
+
+def test_a_report_that_fails_does_not_stop_the_others_and_is_told_at_the_end(tmp_path, capsys):
+    good, missing = make_run(tmp_path, "goed"), tmp_path / "weg.parquet"
+    with pytest.raises(StrijdtaalError) as caught:
+        command(missing, tmp_path / "geen-run", good)
+    assert caught.value.exit_code == DataError.exit_code  # that of the first
+    message = str(caught.value)
+    assert message.startswith("2 of 3 reports failed:")
+    assert f"{missing}: Cannot read predictions" in message
+    assert f"{tmp_path / 'geen-run'}: " in message
+    assert (good / "report" / "report.json").is_file()
+    assert str(good / "report" / "report.html") in capsys.readouterr().out
+    with pytest.raises(DataError, match="Cannot read predictions"):
+        command(missing)
+
+
+def test_out_is_for_one_predictions_file(tmp_path):
+    run, theirs = make_run(tmp_path), outside(tmp_path, "buitenstaander")
+    with pytest.raises(UsageError, match="--out is for one report, and there are 2"):
+        command(run, theirs, "--out", tmp_path / "uit")
+    with pytest.raises(UsageError, match="--out goes with a predictions file, not with a run"):
+        command(run, "--out", tmp_path / "uit")
+    sealed = run / "predictions" / "tfidf-test.parquet"
+    with pytest.raises(UsageError, match="is sealed by its manifest"):
+        command(sealed)
+    assert not (run / "report").exists()
+    command(sealed, "--out", tmp_path / "uit")
+    assert (tmp_path / "uit" / "report.html").is_file()
+
+
+def test_other_systems_join_with_an_option(tmp_path):
+    run, first, second = make_run(tmp_path), outside(tmp_path, "een"), outside(tmp_path, "twee")
+    command(run, "--with", first, "--with", second)
+    results = json.loads((run / "report" / "report.json").read_text("utf-8"))["results"]
+    assert list(results["test"]) == [*SYSTEMS, "een", "twee"]
+    command(first, "--with", second, "--out", tmp_path / "samen")
+    results = json.loads((tmp_path / "samen" / "report.json").read_text("utf-8"))["results"]
+    assert list(results["test"]) == ["een", "twee"]
+
+
+@pytest.mark.slow
+def test_the_process_ends_with_the_code_of_the_first_failure(tmp_path, run_module):
+    done = run_module("eval", "report", tmp_path / "weg.parquet", tmp_path, outside(tmp_path, "buitenstaander"))
+    assert done.returncode == DataError.exit_code
+    assert "eval: 2 of 3 reports failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "buitenstaander-report" / "report.html").is_file()

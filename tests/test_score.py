@@ -96,7 +96,7 @@ def test_words_that_moved_the_decisions_are_kept_for_the_report(run_folder):
 @pytest.mark.slow
 def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
     files = [run_folder / "predictions" / f"{system}-test.parquet" for system in ("tfidf", "keywords")]
-    done = run_module("eval", "report", *files, "--out", tmp_path / "bare")
+    done = run_module("eval", "report", files[0], "--with", files[1], "--out", tmp_path / "bare")
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "bare" / "report.json").read_text("utf-8"))
     assert list(report["results"]["test"]) == ["tfidf", "keywords"]
@@ -104,7 +104,7 @@ def test_report_on_predictions_files_alone(run_folder, run_module, tmp_path):
     assert "nan" not in done.stdout.lower()
     refused = run_module("eval", "report", files[0])
     assert refused.returncode == 2
-    assert "--out goes with predictions files" in refused.stderr
+    assert "Say with --out where the report" in refused.stderr
 
 
 @pytest.mark.slow

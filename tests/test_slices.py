@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 from eval.bootstrap import f1_intervals
 from eval.slices import LENGTHS, slice_members, slice_scores
@@ -103,7 +103,7 @@ def test_apostrophes_and_single_words_in_marks_are_no_reported_speech(text):
     assert reported(text) == ["plain"]
 
 
-def test_records_give_style_region_and_decade_in_a_fixed_order():
+def test_records_give_style_region_decade_and_year_in_a_fixed_order():
     rows = [("Libië", "wire", "1979-12-31")] * 30 + [("Angola", "radio", "1980-01-01")] * 29
     rows += [("Congo", "analysis", "2020-05-22")] * 35 + [(None, None, None), ("", "", None)]
     records = [record(number, region=r, style=s, date=d) for number, (r, s, d) in enumerate(rows)]
@@ -112,19 +112,21 @@ def test_records_give_style_region_and_decade_in_a_fixed_order():
     assert list(members["style"]) == ["analysis", "radio", "wire", "unknown"]
     assert list(members["region"]) == ["Congo", "Libië", "other", "unknown"]
     assert list(members["decade"]) == ["1970s", "1980s", "2020s", "unknown"]
+    assert list(members["year"]) == ["1979", "1980", "2020", "unknown"]
+    assert value_of(members, "year") == ["1979"] * 30 + ["1980"] * 29 + ["2020"] * 35 + ["unknown"] * 2
     assert value_of(members, "region") == ["Libië"] * 30 + ["other"] * 29 + ["Congo"] * 35 + ["unknown"] * 2
     assert value_of(members, "decade")[28:32] == ["1970s", "1970s", "1980s", "1980s"]
     assert value_of(members, "style")[-2:] == ["unknown", "unknown"]
     order = np.random.default_rng(0).permutation(len(records))
     shuffled = slice_members(texts, gold, [records[place] for place in order])
-    for dimension in ("style", "region", "decade"):
+    for dimension in ("style", "region", "decade", "year"):
         assert list(shuffled[dimension]) == list(members[dimension])
 
 
 def test_a_dimension_of_which_no_record_knows_anything_is_left_out():
     members = slice_members(["Het leger wacht."], gold_of([]), [record(0, style="wire")])
     assert "style" in members
-    assert not {"region", "decade"} & set(members)
+    assert not {"region", "decade", "year"} & set(members)
 
 
 def test_records_of_another_split_are_refused():
@@ -168,14 +170,44 @@ def test_the_interval_of_a_slice_is_that_of_a_plain_loop_over_the_drawn_articles
     names, gold, decided = random_split(4, articles=14)
     mask = (np.random.default_rng(5).random(len(names)) < 0.6) & (np.array(names) > "a02")  # not in every article
     different = sorted(set(names))
-    drawn = []
+    drawn, others = [], []
     for times in np.random.default_rng(7).multinomial(14, [1 / 14] * 14, size=60):
         places = []
         for name, count in zip(different, times, strict=True):
             places += [place for place in np.flatnonzero(mask) if names[place] == name] * int(count)
-        drawn.append(macro(gold[places], decided[places]))
+        yes, said = gold[places], decided[places]
+        drawn.append(macro(yes, said))
+        none = ~yes.any(axis=1)
+        others.append(
+            {
+                "precision": precision_score(yes, said, average="micro"),
+                "recall": recall_score(yes, said, average="micro"),
+                "none_accuracy": (~said[none].any(axis=1)).mean() if none.any() else math.nan,
+            }
+        )
     (row,) = slice_scores(names, gold, decided, {"part": {"one": mask}}, draws=60, seed=7)
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
+    assert row["macro_f1_interval"] == (row["low"], row["high"])
+    for name in ("precision", "recall", "none_accuracy"):
+        wanted = np.nanpercentile([each[name] for each in others], [2.5, 97.5])
+        assert row[f"{name}_interval"] == pytest.approx(tuple(wanted)), name
+
+
+def test_years_are_scored_on_their_own_sentences_and_small_ones_have_no_interval():
+    names, gold, decided = random_split(9, articles=24)
+    dates = ["1979-05-22" if name < "a09" else "1980-01-01" for name in names]
+    texts = ["Het leger wacht."] * len(names)
+    records = [record(number, date=date) for number, date in enumerate(dates)]
+    rows = slice_scores(names, gold, decided, slice_members(texts, gold, records), draws=100)
+    years = [row for row in rows if row["dimension"] == "year"]
+    assert [(row["value"], row["articles"]) for row in years] == [("1979", 9), ("1980", 15)]
+    for row in years:
+        inside = np.array([date.startswith(row["value"]) for date in dates])
+        assert row["sentences"] == inside.sum()
+        assert row["macro_f1"] == pytest.approx(macro(gold[inside], decided[inside]))
+    assert all(math.isnan(years[0][f"{name}_interval"][0]) for name in ("macro_f1", "precision", "recall"))
+    assert years[0]["why"].startswith("fewer than 10 articles: no interval")
+    assert years[1]["low"] < years[1]["macro_f1"] < years[1]["high"]
 
 
 def test_sentences_without_labels_count_by_none_accuracy_and_say_so():
@@ -189,6 +221,7 @@ def test_sentences_without_labels_count_by_none_accuracy_and_say_so():
     assert all(math.isnan(none[key]) for key in ("macro_f1", "low", "high", "precision", "recall"))
     assert none["why"].startswith("no positives")
     assert "none accuracy is what counts" in none["why"]
+    assert none["none_accuracy_interval"][0] < 0.75 < none["none_accuracy_interval"][1]
     one = found["labels", "one"]
     assert (one["sentences"], one["articles"], one["why"]) == (0, 0, "no sentences")
     assert one["positives"] == dict.fromkeys(KEYS, 0)

@@ -13,7 +13,7 @@ for (const browser of document.querySelectorAll(".browser")) {
       row.hidden = !keep;
       shown += keep;
     }
-    count.textContent = `${shown} of ${rows.length} sentences`;
+    count.textContent = dutch() ? `${shown} van ${rows.length} zinnen` : `${shown} of ${rows.length} sentences`;
   };
   const value = (row, column) => {
     const text = row.cells[column].textContent.trim();
@@ -35,5 +35,6 @@ for (const browser of document.querySelectorAll(".browser")) {
     });
   });
   for (const control of [kind, label, search]) control.addEventListener("input", show);
+  document.addEventListener("language", show);
   show();
 }
