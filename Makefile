@@ -18,10 +18,10 @@ run: $(RUN)/bundle/manifest.json $(RUN)/report/manifest.json
 	@echo "Bundle: $(RUN)/bundle   Report: $(RUN)/report/report.html"
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-all: .venv/ready
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n 2 -m ""
 
 lint: .venv/ready
 	$(BIN)/ruff check .
