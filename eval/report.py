@@ -109,7 +109,7 @@ def table(report: dict[str, Any], split: str) -> str:
         rows.append(["annotators against each other", mean, "", "", "", *each])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if split == report["main"] and report.get("no_ensemble"):
+    if split == report["main"] and report["no_ensemble"]:
         lines.append(f"{NAMES['ensemble']}: n/a, {report['no_ensemble']}")
     return "\n".join(lines)
 
@@ -139,6 +139,7 @@ def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
         "codebook_version": CODEBOOK_VERSION,
         "labels": list(KEYS),
         "config": None,
+        "no_ensemble": "",
         "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
         "epochs": [],
         "results": {first.split: {name: evaluate_predictions(item) for name, item in found.items()}},

@@ -185,6 +185,7 @@ def test_dawid_skene_finds_how_everybody_errs():
     assert "support" not in found["p0"]  # nobody gave it
 
 
+@pytest.mark.slow
 def test_mace_beats_the_majority_where_one_guesses_and_labels_are_not_rare():
     truth, items = crowd(share=0.5, rates=((0.95, 0.95), (0.9, 0.9), (0.9, 0.9), (0.5, 0.5)), sentences=300)
     assert share_right(truth, adjudicate(items, "mace")) > share_right(truth, adjudicate(items, "majority"))
@@ -209,6 +210,7 @@ def mace_by_hand(items, steps=50):
     return true[:, 1], knows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [(), ("threat",)])
 def test_mace_agrees_with_its_definition_whatever_comes_first(first):
     _, items = crowd(share=0.5, rates=((0.95, 0.9), (0.9, 0.85), (0.8, 0.9), (0.3, 0.7)), sentences=600)

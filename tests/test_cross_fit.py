@@ -36,6 +36,7 @@ def test_every_training_sentence_gets_its_logits_once_and_nothing_remains(overri
     assert not (tmp_path / "left-out").exists()
 
 
+@pytest.mark.slow
 def test_a_run_can_let_its_training_data_have_a_say(overrides, tmp_path):
     alone = finetune(config_with(overrides, tmp_path, "name=alone", "train.epochs=12"))
     crossed = finetune(config_with(overrides, tmp_path, "name=crossed", "train.epochs=12", "decision.cross_fit=2"))
