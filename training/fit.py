@@ -122,7 +122,7 @@ def fit(config: RunConfig, corpus: Corpus, model: Path) -> Fitted:
     Raises:
         UsageError: the encoder cannot be used. TrainingError: a value is not finite.
     """
-    checkpoints = model.with_name(f"{model.name}-checkpoints")
+    checkpoints = model.with_name("checkpoints")
     start = time.monotonic()
     trainer, tokenizer = _trainer(config, corpus, checkpoints)
     trainer.train()
