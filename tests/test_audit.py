@@ -299,6 +299,15 @@ def test_planted_label_errors_come_first():
     assert set(one.suggestion) != set(sample.rows[one.row].labels)
 
 
+def test_label_errors_of_a_single_label_are_found():
+    both, wrong = noisy(0.06)
+    rows = [Row(row.id, row.article, row.text, tuple({"steun"} & set(row.labels)), "") for row in both.rows]
+    found = suspects(Sample(rows, (), ("steun",)))
+    assert sum(one.row in wrong for one in found[:10]) >= 8
+    assert all(one.suggestion == (() if rows[one.row].labels else ("steun",)) for one in found)
+    assert [one.score for one in found] == sorted(one.score for one in found)
+
+
 def test_label_errors_go_to_a_file(tmp_path, capsys):
     sample, wrong = noisy(0.06, seed=3)
     rows = [{"id": row.id, "doc": row.article, "text": row.text, "labels": row.labels} for row in sample.rows]

@@ -226,6 +226,12 @@ class TestCommand:
         assert main(["audit", *arguments]) == 2
         assert message in capsys.readouterr().err
 
+    def test_an_input_is_not_overwritten(self, tmp_path, capsys):
+        (tmp_path / "a.csv").write_text(f"text,label\n{LONG},x\n", "utf-8")
+        assert main(["audit", str(tmp_path / "a.csv"), "--json", str(tmp_path / "a.csv")]) == 2
+        assert "exists already" in capsys.readouterr().err
+        assert LONG in (tmp_path / "a.csv").read_text("utf-8")
+
     def test_nothing_of_a_file_can_steer_the_terminal(self, tmp_path, capsys):
         (tmp_path / "a.csv").write_text(f"text,label,id\n{LONG},x,\x1b[2J1\n{LONG},y\x1b[31m,\x072\n", "utf-8")
         assert main(["audit", str(tmp_path / "a.csv")]) == 0
@@ -261,3 +267,42 @@ class TestCommand:
         (tmp_path / "a.csv").write_text(f"text,label\n{LONG},steun\nNee,geen\n", "utf-8")
         assert main(["audit", str(tmp_path / "a.csv"), "--strict"]) == 0
         assert capsys.readouterr().out.endswith("\nAll bounds are met.\n")
+
+
+class TestNotMisread:
+    @pytest.mark.parametrize("cell", [[0, 1, 0], "[1, 0, 0, 1]", [True, False, False]])
+    def test_a_vector_of_0_and_1_is_refused(self, refused, cell):
+        assert "does not name its labels" in refused("a.jsonl", json.dumps({"text": LONG, "labels": cell}))
+
+    def test_numbers_of_classes_are_labels_also_if_they_are_0_and_1(self, read):
+        rows = [{"text": LONG, "labels": cell} for cell in ([0], [1], [0, 1], [])]
+        sample = read("a.jsonl", "\n".join(map(json.dumps, rows)))
+        assert labels(sample) == [("0",), ("1",), ("0", "1"), ()]
+
+    def test_an_empty_column_is_no_column_of_labels(self, refused):
+        message = refused("a.csv", f"text,notes,topic\n{LONG},,steun\n{LONG} toen,,geen\n")
+        assert "holds the labels" in message
+
+    def test_a_text_may_begin_with_a_bracket(self, read):
+        sample = read("a.csv", f"[Update] {LONG},a\n{LONG},b\n" * 2)
+        assert labels(sample)[:2] == [("a",), ("b",)]
+
+    def test_a_split_column_that_is_named_wins_over_names_of_files(self, tmp_path):
+        for name in ("train", "test"):
+            (tmp_path / f"{name}.csv").write_text(f"text,label,fold\n{LONG},a,p\n{LONG} toen,b,q\n", "utf-8")
+        files = (tmp_path / "train.csv", tmp_path / "test.csv")
+        assert load(options(*files, "--split-column", "fold"))[0].splits == ("p", "q")
+        assert load(options(*files))[0].splits == ("train", "test")
+
+    def test_files_that_are_splits_win_over_a_column_and_the_note_says_so(self, tmp_path):
+        for name in ("train", "test"):
+            (tmp_path / f"{name}.csv").write_text(f"text,label,split\n{LONG},a,p\n{LONG} toen,b,q\n", "utf-8")
+        sample = load(options(tmp_path / "train.csv", tmp_path / "test.csv"))[0]
+        assert sample.splits == ("train", "test")
+        assert "split" not in sample.notes[0]
+
+    def test_a_missing_article_in_the_other_table_is_no_article(self, read, tmp_path):
+        other = tmp_path / "other.jsonl"
+        other.write_text(json.dumps({"text": LONG, "article": None}), "utf-8")
+        sample = read("a.csv", f"text,label\n{LONG},a\n", "--article-from", other)
+        assert sample.rows[0].article == ""

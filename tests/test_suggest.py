@@ -174,6 +174,19 @@ def test_what_is_annotated_or_nearly_so_is_not_suggested(run_folder, corpus_file
     assert not (tmp_path / "none.json").exists()
 
 
+def test_what_is_labelled_in_the_files_themselves_is_known_too(run_folder, tmp_path):
+    text = "Het peloton legde vannacht een mijnenveld aan langs de spoorlijn."
+    rows = [
+        {"id": "n1", "article": "n", "text": text},
+        {"id": "n2", "article": "m", "text": text.upper(), "labels": []},
+        {"id": "n3", "article": "n", "text": "In de fabriek staakt al een week de avondploeg."},
+    ]
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    run_suggest(run_folder, [pool], tmp_path / "out.json", Options())
+    assert [task["data"]["id"] for task in json.loads((tmp_path / "out.json").read_text("utf-8"))] == ["n3"]
+
+
 def test_blind_tasks_hold_nothing_of_the_model(run_folder, tmp_path):
     (task, *_) = ask(run_folder, tmp_path, ARTICLE, blind=True)
     assert task["predictions"] == []

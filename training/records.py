@@ -192,7 +192,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise DataError(f"{path} does not exist. Check data.files in the config.")
+            raise DataError(f"{path} does not exist. Check the path (in a config: data.files).")
     return found
 
 

@@ -65,7 +65,7 @@ def _find_labels(table: Table, taken: set[str]) -> tuple[str, ...]:
         return (usual,)
     left = [name for name in table.columns if name not in taken]
     values = {name: {str(value).strip().lower() for value in table.column(name)} for name in left}
-    found = tuple(name for name in left if values[name] <= TRUE | FALSE)
+    found = tuple(name for name in left if values[name] <= TRUE | FALSE and values[name] - {""})
     if not found and not table.header:
         found = tuple(name for name in left if len(values[name]) <= min(LIKELY_LABELS, len(table.rows) // 2))
     if not found:
@@ -134,6 +134,7 @@ def articles_by_text(table: Table, choice: Choice) -> Mapping[str, str]:
         raise DataError(f"Which column of {table.name} names the article? Name it with --article.")
     found: dict[str, str] = {}
     for sentence, name in zip(table.column(text), table.column(article), strict=True):
-        key = " ".join(words(str(sentence)))
-        found[key] = str(name) if found.get(key, str(name)) == str(name) else ""
+        key = " ".join(words("" if sentence is None else str(sentence)))
+        told = "" if name is None else str(name).strip()
+        found[key] = told if found.get(key, told) == told else ""
     return {key: name for key, name in found.items() if key and name}

@@ -87,6 +87,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
     for path in filter(None, (arguments.json, arguments.label_errors_out)):
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"Cannot write {path}: {'it is a folder' if path.is_dir() else 'no such folder'}.")
+        if path.exists():
+            raise UsageError(f"{path} exists already. Remove it, or choose another name.")
 
 
 def _document(sample: Sample, sections: list[Section], arguments: argparse.Namespace) -> dict[str, Any]:

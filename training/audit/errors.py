@@ -71,7 +71,8 @@ def out_of_fold(sample: Sample, seed: int = 1) -> NDArray[np.float64]:
     probabilities = np.zeros(sample.gold.shape)
     gold = sample.gold.astype(int)
     for train, test in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(texts, groups=group):
-        probabilities[test] = _model().fit(texts[train], gold[train]).predict_proba(texts[test])
+        found = _model().fit(texts[train], gold[train]).predict_proba(texts[test])
+        probabilities[test] = found[:, -gold.shape[1] :]  # of one label alone: without it, with it
     return probabilities
 
 
@@ -90,7 +91,10 @@ def suspects(sample: Sample, seed: int = 1) -> list[Suspect]:
     probabilities = out_of_fold(sample, seed)
     labels = [np.flatnonzero(row).tolist() for row in sample.gold]
     issues = find_multilabel_issues_per_class(labels, probabilities, n_jobs=1)
-    scores = get_label_quality_scores(labels, probabilities)
+    if len(sample.labels) > 1:
+        scores = get_label_quality_scores(labels, probabilities)
+    else:  # which cleanlab does not take for multi-label; its score of one label is the given side's probability
+        scores = np.where(sample.gold, probabilities, 1 - probabilities)[:, 0]
     found = np.flatnonzero(issues.any(axis=1))
     suggested = sample.gold ^ issues
     return [

@@ -14,6 +14,7 @@ MAX_LABELS = 200  # different values of a column; with more it is no label colum
 Labels = tuple[str, ...]
 
 TRUE, FALSE = {"1", "1.0", "true", "yes", "ja"}, {"0", "0.0", "false", "no", "nee", ""}
+VECTOR = {"0", "0.0", "1", "1.0", "false", "true"}
 
 
 def _several(value: str, separator: str) -> list[str] | None:
@@ -42,11 +43,13 @@ def _cell_labels(value: Any, separator: str) -> Labels:
     elif isinstance(value, str | int | float):
         text = str(value).lower() if isinstance(value, bool) else str(value).strip()
         listed = _several(text, separator)
-        names = [text] if listed is None else listed
+        names = [text] if listed is None else [name.strip() for name in listed]
     elif value is None:
         raise ValueError("no labels; write [] or an empty text for none")
     else:
         raise ValueError(f"a label must be text or a list of texts, found {type(value).__name__}")
+    if len(set(names)) < len(names) and {name.lower() for name in names} <= VECTOR:
+        raise ValueError("a list of 0 and 1 does not name its labels; write their names, or a column for each label")
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
@@ -87,7 +90,8 @@ def _decode_column(tables: Sequence[Table], name: str, separator: str, several: 
     cells = [[read(table, line, row[place[id(table)]]) for line, row in table.rows] for table in tables]
     refuse(faults or _mixed(tables, name))
     values = {label for table in cells for row in set(table) for label in row}
-    if {value.lower() for value in values} <= TRUE | FALSE:
+    several_in_a_cell = any(len(row) > 1 for table in cells for row in table)  # such as the numbers of classes
+    if {value.lower() for value in values} <= TRUE | FALSE and not several_in_a_cell:
         return [[(name,) if row and row[0].lower() in TRUE else () for row in table] for table in cells]
     if len(values) > MAX_LABELS:
         raise DataError(f"Column {name!r} has {len(values):,} different values. Is it the one with the labels?")

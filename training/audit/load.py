@@ -6,6 +6,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from strijdtaal.errors import DataError, UsageError
@@ -129,13 +130,16 @@ def table_sample(files: Sequence[Named], arguments: argparse.Namespace) -> Sampl
         DataError: a file cannot be read, or a column cannot be told; what to name is said.
     """
     header = False if arguments.no_header else None
-    named = _read_tables(_guess_splits(_open_folders(files)), arguments.encoding, header)
+    opened = _open_folders(files)
+    named = _read_tables(opened if arguments.split_column else _guess_splits(opened), arguments.encoding, header)
     tables = [table for _, table in named]
     labels = tuple(filter(None, (arguments.labels or "").split(",")))
     asked = Choice(
         arguments.text or "", labels, arguments.article or "", arguments.split_column or "", arguments.label_separator
     )
     choice = choose(tables, asked)
+    if any(split for split, _ in named):  # the files are the splits, whatever a column says
+        choice = replace(choice, split="")
     rows: list[Row] = []
     passed = 0
     for (split, table), found in zip(named, decode_labels(tables, choice.labels, choice.separator), strict=True):

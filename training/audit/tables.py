@@ -199,6 +199,7 @@ def read_table(source: Source, header: bool | None = None) -> Table:
     Raises:
         DataError: not text in the stated encoding, empty, or rows of different width; all are named.
     """
-    if source.text[:100].lstrip().startswith("["):
+    head = source.text[:100].lstrip()
+    if head.startswith("[") and (source.suffix in (".json", ".jsonl") or head[1:].lstrip()[:1] in ("{", "[", '"')):
         raise DataError(f"{source.name} is a JSON list. Write one object a line (JSONL), or a CSV or TSV table.")
-    return _read_jsonl(source) if source.text[:100].lstrip().startswith("{") else _read_separated(source, header)
+    return _read_jsonl(source) if head.startswith("{") else _read_separated(source, header)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from strijdtaal.errors import DataError, nearest
-from strijdtaal.labels import KEYS
+from strijdtaal.errors import DataError
+from strijdtaal.labels import KEYS, LABELS
 from strijdtaal.text import clean
 
 SHOWN_FAULTS = 20
@@ -17,7 +18,15 @@ MAX_MESSAGE = 1_000  # characters
 SHOWN_NAME = 60
 NO_LABEL = ""  # what --map gives to an answer that means "none of the labels"
 
+_SPELLINGS = {name.replace(" ", "_"): one.key for one in LABELS for name in (one.key, one.dutch, one.english)}
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # would act on a terminal
+
+
+def _likely(name: str) -> str:
+    """The label key that a name seems to mean: another spelling, or its Dutch or English name; '' if none does."""
+    plain = clean(name).lower().replace(" ", "_").replace("-", "_")
+    near = difflib.get_close_matches(plain, list(_SPELLINGS), n=1, cutoff=0.6)
+    return _SPELLINGS[near[0]] if near else ""
 
 
 @dataclass(frozen=True)
@@ -106,12 +115,11 @@ class Intake:
 
     def _unknown(self, name: str) -> str:
         name = name[:SHOWN_NAME]
-        plain = clean(name).lower().replace(" ", "_").replace("-", "_")
-        hint = f" Did you mean '{plain}'?" if plain in KEYS else nearest(plain, list(KEYS))
-        target = plain if plain in KEYS else KEYS[0]
+        target = _likely(name)
+        hint = f" Did you mean '{target}'?" if target else ""
         return (
             f"unknown label {name!r}.{hint} Known: {', '.join(KEYS)}. "
-            f'Rename it with --map "{name}={target}" (nothing after = for "none of the labels").'
+            f'Rename it with --map "{name}={target or "LABEL"}" (nothing after = for "none of the labels").'
         )
 
     def check(self) -> None:

@@ -102,7 +102,7 @@ def suggest(run: Run, entries: Sequence[Entry], options: Options) -> list[Task]:
     """
     from training.network import classify
 
-    known = _annotated(run)
+    known = [*_annotated(run), *(entry.text for entry in entries if entry.annotations or entry.gold is not None)]
     kept = _unlabelled(entries, known)
     texts = [clean(entry.text) for entry in kept]
     log.info("Scoring %s sentences with %s", f"{len(texts):,}", run.name)
