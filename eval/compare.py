@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.bootstrap import FEWEST_ARTICLES
 from eval.compare_plots import TITLES, difference_plot, flips_plot
 from eval.gather import aligned
 from eval.pages import plain, render, shortened
@@ -32,7 +33,6 @@ from training.run import open_run, write_json
 KIND = "comparison"
 OVERALL = (*HEADLINES, AVERAGE_PRECISION)
 SHOWN = (*OVERALL, *KEYS)
-FEWEST_ARTICLES = 10
 SHOWN_FLIPS = 1500
 
 

@@ -7,7 +7,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eval.names import DUTCH, ENGLISH
-from eval.svg import BLUE, GREY, INK, SOFT, SYSTEMS, dots, entry, legend, nothing, number, one_line, render, say
+from eval.svg import (
+    BLUE,
+    GREY,
+    INK,
+    SOFT,
+    SYSTEMS,
+    dots,
+    entry,
+    figures,
+    legend,
+    nothing,
+    number,
+    one_line,
+    render,
+    say,
+)
 from strijdtaal.labels import KEYS
 
 if TYPE_CHECKING:
@@ -81,11 +96,16 @@ def difference_plot(differences: Mapping[str, Mapping[str, Any]], first: str, se
                 Patch(color=BAND, label=say("too small for this test set", "te klein voor deze testset")),
             ],
         )
-        told = "; ".join(f"{ENGLISH.get(row, row)} {each[0]:+.1f}" for row, each in values.items())
-        told = told.replace("+nan", "n/a").replace("nan", "n/a")
+        english, nl = (
+            "; ".join(
+                f"{TITLES[row][place] if row in TITLES else names[row]} {figures(each[0], '+.1f')}"
+                for row, each in values.items()
+            )
+            for place, names in enumerate((ENGLISH, DUTCH))
+        )
         return (
-            f"{one_line(second, 80)} minus {one_line(first, 80)}, in points: {told}.",
-            f"{one_line(second, 80)} min {one_line(first, 80)}, in punten: {told}.",
+            f"{one_line(second, 80)} minus {one_line(first, 80)}, in points: {english}.",
+            f"{one_line(second, 80)} min {one_line(first, 80)}, in punten: {nl}.",
         )
 
     return render("differences", 1.3 + 0.4 * len(rows), draw)

@@ -112,6 +112,22 @@ def ensemble_files(run: Run) -> list[Path]:
     return sorted(max(found)[1].glob("ensemble-*.parquet")) if found else []
 
 
+def join_ensemble(found: Found, files: Sequence[Path]) -> None:
+    """Put the seed ensemble behind the project's own systems; a system of that name given by hand takes its place.
+
+    What was made from sentences, annotations or cases that have changed since is left out.
+    """
+    for path in files:
+        try:
+            item = read_predictions(path)
+            systems = found[item.split]
+            item = aligned(systems["encoder"], item, str(path))
+        except (StrijdtaalError, KeyError):
+            continue
+        outside = {name: systems.pop(name) for name in list(systems) if name not in SYSTEMS}
+        systems |= {item.system: item, **outside}
+
+
 def predictions_of(run: Run, extra: Sequence[Path] = ()) -> Found:
     """A run's predictions, verified: whole, and about the sentences that the run set apart."""
     folder = run.folder / "predictions"

@@ -14,7 +14,6 @@ _SHORT = {"ceasefire_call": ("ceasefire call", "oproep staakt-het-vuren")}  # fo
 ENGLISH = {label.key: _SHORT.get(label.key, (label.english, ""))[0] for label in LABELS}
 DUTCH = {label.key: _SHORT.get(label.key, ("", label.dutch))[1] for label in LABELS}
 BOTH = {key: f"{DUTCH[key]} · {ENGLISH[key]}" for key in ENGLISH}
-SPLITS = {"validation": "Validation", "test": "Test", "held_out": "Held out of training"}
 
 _DUTCH = {
     # systems
@@ -28,9 +27,6 @@ _DUTCH = {
     "validation": "validatie",
     "test": "test",
     "held_out": "buiten training",
-    "Validation": "Validatie",
-    "Test": "Test",
-    "Held out of training": "Buiten de training gehouden",
     # decision rules
     "0.5 for all, not calibrated": "0,5 voor alle labels, niet gekalibreerd",
     "one threshold for all, not calibrated": "één drempel voor alle labels, niet gekalibreerd",

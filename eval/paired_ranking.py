@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from eval.bootstrap import mean_of_known
 from eval.paired import DRAWS, Array, Difference, conclude, padded, resamples
 from eval.ranking import drawn_ranking
 
@@ -22,11 +23,7 @@ AVERAGE_PRECISION = "macro_average_precision"
 def _macro(probabilities: Array, gold: Array, places: NDArray[np.intp], weights: Array) -> Array:
     """Macro average precision in each draw, over the labels that occur there; NaN where none does."""
     each = [drawn_ranking(p, g, places, weights)[0] for p, g in zip(probabilities.T, gold.T, strict=True)]
-    table = np.array(each)
-    known = np.isfinite(table)
-    total = np.where(known, table, 0.0).sum(axis=0)
-    mean = np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))
-    return np.asarray(mean)
+    return mean_of_known(np.transpose(each))
 
 
 def macro_average_precision(probabilities: Array, gold: Array) -> float:

@@ -74,9 +74,9 @@ def _bins(axes: Axes, bins: Rows, color: str, interval: bool, line: Any = "-", *
 def reliability_plot(before: Mapping[str, Rows], after: Mapping[str, Rows] | None = None) -> str:
     """How often a label is annotated where it is given a probability, one panel a label.
 
-    Before calibration in grey, after it in colour; with the 95% intervals of ``after`` or, without it, of
-    ``before``. Both: label key -> bins with ``predicted`` (mean), ``observed`` (share), ``count`` and the
-    interval ``low``, ``high``.
+    Before calibration in grey, after it in colour; with the 95% intervals of ``after`` or, where nothing was
+    calibrated and there is none, of ``before``. Both: label key -> bins with ``predicted`` (mean), ``observed``
+    (share), ``count`` and the interval ``low``, ``high``.
     """
 
     def draw(figure: Figure) -> tuple[str, str]:
@@ -90,14 +90,15 @@ def reliability_plot(before: Mapping[str, Rows], after: Mapping[str, Rows] | Non
                 nothing(axes, "no sentences", "geen zinnen")
         grey = entry("", color=GREY, marker="o", markeredgecolor="white", linewidth=1.2)
         many = tuple(entry("", color=COLORS[key], marker=MARKERS[key], linestyle="") for key in KEYS)
-        names = [say("before calibration", "voor kalibratie"), say("after calibration", "na kalibratie")]
-        handles = [grey] if after is None else [grey, many]
-        more: dict[str, Any] = {"handler_map": {tuple: HandlerTuple(ndivide=None)}, "handlelength": 3.5}
-        legend(figure, handles, labels=names[: len(handles)], **more)
-        which, welke = ("before", "voor") if after is None else ("before and after", "voor en na")
+        which, welke = "", ""
+        if after is not None:
+            names = [say("before calibration", "voor kalibratie"), say("after calibration", "na kalibratie")]
+            more: dict[str, Any] = {"handler_map": {tuple: HandlerTuple(ndivide=None)}, "handlelength": 3.5}
+            legend(figure, [grey, many], labels=names, **more)
+            which, welke = ", before and after calibration", ", voor en na kalibratie"
         return (
-            f"Share annotated against predicted probability of each label, {which} calibration.",
-            f"Aandeel met de annotatie tegen voorspelde kans van elk label, {welke} kalibratie.",
+            f"Share annotated against predicted probability of each label{which}.",
+            f"Aandeel met de annotatie tegen voorspelde kans van elk label{welke}.",
         )
 
     return render("reliability", 5.6, draw)

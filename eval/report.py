@@ -9,7 +9,7 @@ from typing import Any
 from eval import plots as plot
 from eval import sections
 from eval.bootstrap import DRAWS, FEWEST_ARTICLES
-from eval.gather import NAMES, SPLITS, aligned, ensemble_files, predictions_of
+from eval.gather import NAMES, SPLITS, aligned, ensemble_files, join_ensemble, predictions_of
 from eval.intervals import with_intervals
 from eval.pages import figure, plain, render, shortened
 from eval.parts import parts_of
@@ -56,14 +56,22 @@ def _sentences(
     return rows
 
 
+def _chosen_on(run: Run) -> str:
+    section = run.config.decision
+    if section.threshold != "validation":
+        return "config"
+    return "validation and training" if section.cross_fit else "validation"
+
+
 def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
     """The report as plain values: what made the run, its data, results by split and system, and the parts."""
-    ensemble = ensemble_files(run)
-    found = predictions_of(run, [*ensemble, *extra])
+    found = predictions_of(run, extra)
+    join_ensemble(found, ensemble_files(run))
+    alone = "ensemble" not in found["test"]
     words = read_words(run.folder / "predictions")
     return {
         "run": run.name,
-        "no_ensemble": "" if ensemble else "this is one seed; python -m eval ladder CONFIG --seeds 3 makes one",
+        "no_ensemble": "this is one seed; python -m eval ladder CONFIG --seeds 3 makes one" if alone else "",
         "ours": "encoder",
         "main": "test",
         "codebook_version": CODEBOOK_VERSION,
@@ -75,7 +83,7 @@ def build(run: Run, extra: Sequence[Path] = ()) -> dict[str, Any]:
         "split_fingerprint": run.data["split_fingerprint"],
         "counts": run.data["counts"],
         "interval": f"95% percentile bootstrap over articles, {DRAWS} draws",
-        "threshold_chosen_on": "validation" if run.config.decision.threshold == "validation" else "config",
+        "threshold_chosen_on": _chosen_on(run),
         "best_epoch": run.metrics["best_epoch"],
         "epochs": plain(run.metrics["epochs"]),
         "results": {
@@ -125,12 +133,12 @@ def build_bare(items: Sequence[Predictions]) -> dict[str, Any]:
         DataError: other sentences or annotations than the first.
     """
     first = items[0]
-    found = {item.system: aligned(first, item, item.system) for item in items}
-    if len(found) < len(items):
-        raise DataError("Two files speak for the same system. Give each its own name in the metadata.")
     other = [item for item in items if item.split != first.split]
     if other:
         raise DataError(f"{other[0].system} holds the split '{other[0].split}', {first.system} '{first.split}'.")
+    found = {item.system: aligned(first, item, item.system) for item in items}
+    if len(found) < len(items):
+        raise DataError("Two files speak for the same system. Give each its own name in the metadata.")
     parts = dict.fromkeys(("agreement", "decision", "rules", "counts", "behaviour"))
     return {
         "run": first.system,

@@ -94,6 +94,9 @@ def test_a_text_of_the_data_is_not_taken_for_one_of_ours():
 def test_differences_stand_where_they_are_with_the_band_of_what_cannot_be_seen():
     svg = compare_plots.difference_plot(DIFFERENCES, "reference", "challenger")
     assert {"← reference", "challenger →", "macro-F1", "exact match", "precies goed"} <= set(texts(svg))
+    root = ElementTree.fromstring(svg)
+    assert "exact match -2.0; " in root.get("aria-label")
+    assert f"precies goed -2.0; {DUTCH['threat']} +2.0; " in root.get("data-nl")
     reach = 6 * 1.08  # the largest bound, and room
     clear = markers(svg, svg_of.BLUE)  # the intervals without 0
     assert clear[:, 0] * 2 * reach - reach == pytest.approx([3, -2], abs=0.05)

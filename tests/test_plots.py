@@ -157,9 +157,11 @@ def test_reliability_before_is_grey_and_empty_bins_are_left_out():
     alone = plots.reliability_plot(before)
     assert markers(alone, svg_of.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
     assert svg_of.COLORS["threat"].lower() not in alone
+    assert "calibration" not in alone  # nothing was calibrated, so there is no before and after
     both = plots.reliability_plot(before, {key: [{**held, "observed": 0.3}] for key in KEYS})
     assert markers(both, svg_of.COLORS["threat"]) == pytest.approx(np.array([[0.25, 0.3]]), abs=0.003)
     assert markers(both, svg_of.GREY) == pytest.approx(np.array([[0.25, 0.5]]), abs=0.003)
+    assert {"before calibration", "na kalibratie"} <= set(texts(both))
 
 
 def test_slices_are_grouped_with_their_support_and_strange_names_are_text():

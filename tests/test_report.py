@@ -558,6 +558,63 @@ def test_an_outside_system_joins_by_its_parquet_file(tmp_path):
         write_report(run, [theirs, theirs])
 
 
+def ladder_of(run, changes):
+    """A ladder beside ``run`` that holds it; ``changes`` of its ensemble by split."""
+    with write_folder(run.parent / "trap", "ladder", replace=True) as work:
+        write_json(work / "ladder.json", {"runs": [{"model_sha256": open_run(run).model_sha256}]})
+        for split, changed in changes.items():
+            item = replace(system_says("encoder", split), system="ensemble", **changed)
+            write_predictions(work / f"ensemble-{split}.parquet", item)
+    return run.parent / "trap"
+
+
+def test_an_ensemble_of_a_ladder_joins_unless_it_speaks_of_other_sentences(tmp_path):
+    run = make_run(tmp_path)
+    other = {"texts": [f"Andere zin {number}." for number in range(48)]}
+    ladder = ladder_of(run, {"validation": other, "test": {"threshold": 0.25}})
+    theirs = outside(tmp_path, "buitenstaander")
+    report = build(open_run(run), [theirs])
+    assert list(report["results"]["test"]) == [*SYSTEMS, "ensemble", "buitenstaander"]
+    assert list(report["results"]["validation"]) == list(SYSTEMS)
+    assert report["no_ensemble"] == ""
+    given = outside(tmp_path, "ensemble", threshold=0.75)  # given by hand: it is the one that counts
+    assert build(open_run(run), [given])["results"]["test"]["ensemble"]["thresholds"] == [0.75] * 4
+
+    ladder_of(run, {"test": other})
+    report = build(open_run(run))
+    assert list(report["results"]["test"]) == list(SYSTEMS)
+    assert report["no_ensemble"].startswith("this is one seed")
+    (ladder / "ladder.json").write_text("{", "utf-8")
+    assert list(build(open_run(run))["results"]["test"]) == list(SYSTEMS)
+
+
+def test_the_head_of_the_page_says_what_was_chosen_on_which_data(tmp_path):
+    run = open_run(make_run(tmp_path))
+    report = build(run)
+    plots = draw(report, predictions_of(run)["test"]["encoder"])
+
+    def page(**decision):
+        config = {**report["config"], "decision": {**report["config"]["decision"], **decision}}
+        return _html({**report, "config": config}, plots)
+
+    alone = page(threshold="validation", cross_fit=0)
+    assert "epoch and thresholds chosen on validation ·" in alone
+    assert "epoch en drempels gekozen op validatie ·" in alone
+    crossed = page(threshold="validation", cross_fit=3)
+    assert "epoch chosen on validation, thresholds on validation and training data ·" in crossed
+    assert "epoch gekozen op validatie, drempels op validatie- en trainingsdata ·" in crossed
+    fixed = page(threshold=0.5)
+    assert "epoch chosen on validation ·" in fixed
+    assert "epoch gekozen op validatie ·" in fixed
+    assert ["thresholds were chosen on" in each for each in (alone, crossed, fixed)] == [True, True, False]
+
+
+def test_files_of_two_splits_make_no_report(tmp_path):
+    first, second = outside(tmp_path, "een"), outside(tmp_path, "twee", split="validation")
+    with pytest.raises(DataError, match="twee holds the split 'validation', een 'test'"):
+        command(first, "--with", second, "--out", tmp_path / "samen")
+
+
 @pytest.mark.slow
 def test_the_same_predictions_give_the_same_bytes(tmp_path):
     first, _ = write_report(make_run(tmp_path / "a"))
