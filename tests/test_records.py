@@ -264,7 +264,7 @@ class TestFiles:
             find_files([tmp_path])
 
     def test_a_path_that_does_not_exist_points_at_the_config_key(self, tmp_path):
-        with pytest.raises(DataError, match=r"weg does not exist\. Check data\.files"):
+        with pytest.raises(DataError, match=r"weg does not exist\. Check the path .*data\.files"):
             find_files([tmp_path / "weg"])
 
 
