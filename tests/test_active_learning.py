@@ -37,6 +37,7 @@ def ground():
     return Ground.of(records(600, 45, 1), records(200, 15, 2))
 
 
+@pytest.mark.slow
 def test_all_strategies_start_alike_and_repeat_themselves(ground):
     curves = {by: simulate(ground, by, [60, 90, 120], 3) for by in STRATEGIES}
     assert len({scores[0] for scores, _ in curves.values()}) == 1
@@ -82,6 +83,7 @@ def test_the_summary_compares_with_random_seed_by_seed():
     assert found["random"]["gain"][0] == {"mean": 0, "low": 0, "high": 0}
 
 
+@pytest.mark.slow
 def test_the_command_writes_figures_and_the_same_plot_again(corpus_file, tmp_path, capsys):
     out = tmp_path / "active"
     config = [str(DEFAULT), f"data.files=[{corpus_file}]", "--out", str(out), "--seeds", "2"]

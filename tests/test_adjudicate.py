@@ -225,7 +225,7 @@ def test_mace_agrees_with_its_definition_whatever_comes_first(first):
     assert competence[3] < 0.2 < 0.6 < min(competence[:3])  # the one who guesses is found
 
 
-@pytest.mark.parametrize("method", ["dawid-skene", "mace"])
+@pytest.mark.parametrize("method", ["dawid-skene", pytest.param("mace", marks=pytest.mark.slow)])
 def test_order_and_names_do_not_matter(method, bad_one):
     items = bad_one[1][:120]
     turned = {"p0": "x", "p1": "c", "p2": "b", "p3": "a"}
@@ -239,7 +239,7 @@ def test_order_and_names_do_not_matter(method, bad_one):
     assert sum(one.kind == "settled" for one in before) > 40
 
 
-@pytest.mark.parametrize("method", ["dawid-skene", "mace"])
+@pytest.mark.parametrize("method", ["dawid-skene", pytest.param("mace", marks=pytest.mark.slow)])
 def test_even_answers_are_a_tie(method):
     items = [Item(f"z{n}", {"anna": ("threat",) * (n % 2), "bram": ("threat",) * (n // 2 % 2)}) for n in range(40)]
     decisions = adjudicate(items, method)
@@ -260,7 +260,7 @@ def test_an_estimate_overrules_nobody_who_is_not_contradicted(bad_one):
     assert (found[3].labels, found[3].kind) == (("threat",), "single")
 
 
-@pytest.mark.parametrize("method", ["dawid-skene", "mace"])
+@pytest.mark.parametrize("method", ["dawid-skene", pytest.param("mace", marks=pytest.mark.slow)])
 def test_models_need_annotators_who_meet(method):
     with pytest.raises(UsageError, match=r"compares annotators, and only 'anna' answered"):
         adjudicate([Item("1", {"anna": ("threat",)})], method)
@@ -270,7 +270,7 @@ def test_models_need_annotators_who_meet(method):
         adjudicate([Item("1", {"anna": ("threat",)}), Item("2", {"bram": ()})], method)
 
 
-@pytest.mark.parametrize("method", ["dawid-skene", "mace"])
+@pytest.mark.parametrize("method", ["dawid-skene", pytest.param("mace", marks=pytest.mark.slow)])
 def test_a_label_that_all_answers_agree_on_needs_no_model(method):
     items = [Item(str(number), {"anna": ("threat",), "bram": ("threat",)}) for number in range(3)]
     assert {(one.labels, one.kind) for one in adjudicate(items, method)} == {(("threat",), "alike")}

@@ -186,6 +186,7 @@ def test_model_that_computes_something_else_is_refused(copy):
         Classifier.load(copy)
 
 
+@pytest.mark.slow
 def test_packager_refuses_when_torch_and_onnx_differ(run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("eval.package.TOLERANCE", 1e-12)
     with pytest.raises(BundleError, match="torch and ONNX Runtime differ"):
@@ -193,6 +194,7 @@ def test_packager_refuses_when_torch_and_onnx_differ(run_folder, tmp_path, monke
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_packager_replaces_a_bundle_but_no_other_folder(run_folder, tmp_path):
     from strijdtaal.folder import FolderError
 

@@ -94,6 +94,7 @@ def test_every_metric_in_every_draw_equals_scikit_learn_on_the_drawn_sentences(i
         np.testing.assert_allclose(drawn[name], wanted, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 def test_intervals_and_shares_of_undefined_draws_are_those_of_a_plain_loop():
     item = rare()
     found = scored(item, draws=40, seed=7)

@@ -36,6 +36,7 @@ def test_interval_and_p_value_are_those_of_a_plain_loop():
     assert found.p == pytest.approx((1 + sum(abs(value) >= abs(difference) for value in swapped)) / 41)
 
 
+@pytest.mark.slow
 def test_false_alarms_and_power_where_the_truth_is_known():
     generator = np.random.default_rng(2)
     equal, better = [], []

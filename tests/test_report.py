@@ -362,6 +362,7 @@ def test_the_page_shows_the_interval_of_every_figure(tmp_path):
         assert shown(entry, "ece") in cells
 
 
+@pytest.mark.slow
 def test_an_interval_that_does_without_some_draws_says_so(tmp_path):
     run = make_run(tmp_path)
     item = system_says("encoder", "test")
@@ -434,6 +435,7 @@ def test_hostile_sentences_stay_text(tmp_path):
     assert page.tags.count("script") == 1
 
 
+@pytest.mark.slow
 def test_a_hostile_run_name_stays_text(tmp_path):
     run = open_run(make_run(tmp_path))
     report = build(run)
@@ -474,6 +476,7 @@ def test_an_address_in_a_sentence_does_not_become_a_link(tmp_path):
     assert not {"a", "img"} & set(page.tags)
 
 
+@pytest.mark.slow
 def test_each_test_sentence_says_whether_the_encoder_was_right(tmp_path):
     run = make_run(tmp_path)
     found = read_all(run / "predictions")["test"]
@@ -513,6 +516,7 @@ def test_the_report_is_written_as_one_sealed_folder(tmp_path):
     assert "b" not in page.tags[: page.tags.index("table")]
 
 
+@pytest.mark.slow
 def test_a_second_report_replaces_the_first(tmp_path):
     run = make_run(tmp_path)
     write_report(run)
@@ -568,6 +572,7 @@ def ladder_of(run, changes):
     return run.parent / "trap"
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_a_ladder_joins_unless_it_speaks_of_other_sentences(tmp_path):
     run = make_run(tmp_path)
     other = {"texts": [f"Andere zin {number}." for number in range(48)]}
@@ -588,6 +593,7 @@ def test_an_ensemble_of_a_ladder_joins_unless_it_speaks_of_other_sentences(tmp_p
     assert list(build(open_run(run))["results"]["test"]) == list(SYSTEMS)
 
 
+@pytest.mark.slow
 def test_the_head_of_the_page_says_what_was_chosen_on_which_data(tmp_path):
     run = open_run(make_run(tmp_path))
     report = build(run)
@@ -623,6 +629,7 @@ def test_the_same_predictions_give_the_same_bytes(tmp_path):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_sentence_of_a_megabyte_stays_short_on_the_page(tmp_path):
     page = page_of(make_run(tmp_path, splits=["validation", "test"], texts=["woord " * 170_000]))
     assert len(page) < 500_000
@@ -640,6 +647,7 @@ def outside(tmp_path, name, split="test", **changes):
     return path
 
 
+@pytest.mark.slow
 def test_runs_and_files_together_get_the_reports_that_they_get_alone(tmp_path, capsys):
     run, theirs = make_run(tmp_path), outside(tmp_path, "buitenstaander")
     command(run, theirs)
@@ -655,6 +663,7 @@ def test_runs_and_files_together_get_the_reports_that_they_get_alone(tmp_path, c
     assert [(target / "report.json").read_bytes() for target in targets] == together
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_does_not_stop_the_others_and_is_told_at_the_end(tmp_path, capsys):
     good, missing = make_run(tmp_path, "goed"), tmp_path / "weg.parquet"
     with pytest.raises(StrijdtaalError) as caught:
@@ -684,6 +693,7 @@ def test_out_is_for_one_predictions_file(tmp_path):
     assert (tmp_path / "uit" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_other_systems_join_with_an_option(tmp_path):
     run, first, second = make_run(tmp_path), outside(tmp_path, "een"), outside(tmp_path, "twee")
     command(run, "--with", first, "--with", second)
