@@ -49,6 +49,20 @@ def _row_names(axes: Axes, rows: list[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
+def _whisker(axes: Axes, place: int, values: list[float]) -> None:
+    """One metric: the dot with its interval, on the band of what cannot be detected; all in points."""
+    difference, low, high, smallest = values
+    if math.isnan(difference + low + high):
+        axes.text(0, place, " n/a", color=SOFT, va="center")
+        return
+    axes.barh(place, 2 * smallest, left=-smallest, height=0.62, color=BAND, zorder=1)
+    clear = low > 0 or high < 0
+    axes.plot(
+        (low, high), (place, place), color=BLUE if clear else GREY, linewidth=2.2, solid_capstyle="butt", zorder=3
+    )
+    dots(axes, difference, place, color=BLUE if clear else INK)
+
+
 def difference_plot(differences: Mapping[str, Mapping[str, Any]], first: str, second: str) -> str:
     """Second system minus first in points: a dot with its 95% interval a metric, and the line of no difference.
 
@@ -74,15 +88,7 @@ def difference_plot(differences: Mapping[str, Mapping[str, Any]], first: str, se
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_xlabel(say("difference in points", "verschil in punten"))
         for place, row in enumerate(rows):
-            difference, low, high, smallest = values[row]
-            if math.isnan(difference + low + high):
-                axes.text(0, place, " n/a", color=SOFT, va="center")
-                continue
-            axes.barh(place, 2 * smallest, left=-smallest, height=0.62, color=BAND, zorder=1)
-            clear = low > 0 or high < 0
-            color = BLUE if clear else GREY
-            axes.plot((low, high), (place, place), color=color, linewidth=2.2, solid_capstyle="butt", zorder=3)
-            dots(axes, difference, place, color=BLUE if clear else INK)
+            _whisker(axes, place, values[row])
         left, right = (one_line(name, LONGEST_NAME) for name in (first, second))
         for x, side, text in ((0.0, "left", f"← {left}"), (1.0, "right", f"{right} →")):
             axes.text(x, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", color=SOFT, fontsize=9)

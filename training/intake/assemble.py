@@ -34,7 +34,8 @@ class Entry:
     Attributes:
         anonymous: nothing but its text tells the row from others.
         files: the files that speak of it.
-        others: as in ``Sentence``.
+
+    The rest is as in ``Sentence``.
     """
 
     where: str
