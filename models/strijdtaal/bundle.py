@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strijdtaal.errors import BundleError
-from strijdtaal.folder import FolderError, verify_folder
+from strijdtaal.folder import MANIFEST, FolderError, sha256_of, verify_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, LABELS
 
 KIND = "strijdtaal bundle"
@@ -28,7 +28,10 @@ MAX_JSON_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Contract:
-    """What a bundle says of itself: label order, decision rule, input length, golden vectors."""
+    """What a bundle says of itself: label order, decision rule, input length, golden vectors.
+
+    ``sha256`` is that of the manifest, which holds those of all files: two bundles with the same one are the same.
+    """
 
     keys: tuple[str, ...]
     thresholds: tuple[float, ...]
@@ -123,7 +126,7 @@ def read_contract(folder: Path | str) -> Contract:
     _check_files(folder, set(manifest["files"]))
     path = folder / "labels.json"
     try:
-        return _contract(folder, path, _read_json(path), manifest["files"][ONNX]["sha256"])
+        return _contract(folder, path, _read_json(path), sha256_of(folder / MANIFEST))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BundleError(f"{path} is not as this version writes it ({error!r}). Package the run again.") from error
     except OSError as error:

@@ -103,7 +103,7 @@ class Classifier:
         """
         golden = self.contract.golden
         texts = [entry["text"] for entry in golden]
-        for entry, ids in zip(golden, self._encode(texts), strict=True):
+        for entry, ids in zip(golden, self.encode(texts), strict=True):
             if ids != entry["input_ids"]:
                 raise BundleError(
                     f"Golden sentence {entry['text'][:40]!r}: other token ids. Check tokenizers' version."
@@ -117,10 +117,11 @@ class Classifier:
             )
         return difference
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut to ``contract.max_length``; no padding."""
         return [item.ids for item in self._tokenizer.encode_batch([clean(text) for text in texts])]
 
-    def _run(self, rows: list[list[int]]) -> NDArray[np.float64]:
+    def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         width = max(len(row) for row in rows)
         input_ids = np.zeros((len(rows), width), dtype=np.int64)
         attention_mask = np.zeros_like(input_ids)
@@ -133,7 +134,13 @@ class Classifier:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Logits, shape (len(texts), labels), in the order of ``KEYS``."""
-        rows = self._encode(texts)
+        return self.logits_of(self.encode(texts))
+
+    def logits_of(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Logits of rows of token ids (as ``encode`` gives them), shape (len(rows), labels), in their order.
+
+        Rows of like length are run together, at most ``TOKENS_PER_BATCH`` tokens at once.
+        """
         result = np.empty((len(rows), len(self.contract.keys)))
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
         start = 0
@@ -168,7 +175,7 @@ class Classifier:
         if not sentences:
             return []
         rows = self.probabilities(sentences)
-        return [self._decide(text, row) for text, row in zip(sentences, rows, strict=True)]
+        return [self.decide(text, row) for text, row in zip(sentences, rows, strict=True)]
 
     def predict_article(self, text: str) -> list[Prediction]:
         """Split an article into sentences and label each, with its offsets in ``text``."""
@@ -176,11 +183,12 @@ class Classifier:
         if not spans:
             return []
         rows = self.probabilities([text[start:end] for start, end in spans])
-        return [self._decide(text[start:end], row, start, end) for (start, end), row in zip(spans, rows, strict=True)]
+        return [self.decide(text[start:end], row, start, end) for (start, end), row in zip(spans, rows, strict=True)]
 
-    def _decide(
+    def decide(
         self, text: str, row: NDArray[np.float64], start: int | None = None, end: int | None = None
     ) -> Prediction:
+        """The prediction for one row of probabilities, shape (labels,)."""
         probabilities = {key: float(value) for key, value in zip(self.contract.keys, row, strict=True)}
         thresholds = self.contract.thresholds_by_key
         labels = [key for key, value in probabilities.items() if value >= thresholds[key]]
