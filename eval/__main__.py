@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from eval import licences, sign
 from training.console import run_command
 
 
@@ -46,8 +47,17 @@ def _parser() -> argparse.ArgumentParser:
     package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
     package.add_argument("run", type=Path, metavar="RUN")
     package.add_argument("--out", type=Path, metavar="FOLDER")
+    sign.add_key(package, required=False)
+    sign.add_parser(commands)
+    licences.add_parser(commands)
     parity = commands.add_parser("parity", help="one bundle through every loader: largest difference")
     parity.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parity.add_argument("--sentences", type=Path, metavar="JSONL", help="more sentences, with or without labels")
+    parity.add_argument("--require-all", action="store_true", help="fail when a loader cannot run here")
+    parity.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    mlflow = commands.add_parser("mlflow", help="a bundle as an MLflow model (needs the extra 'mlflow')")
+    mlflow.add_argument("bundle", type=Path, metavar="BUNDLE")
+    mlflow.add_argument("--out", type=Path, metavar="FOLDER", required=True, help="where the model goes")
     return parser
 
 
@@ -169,18 +179,30 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
 def _package(arguments: argparse.Namespace) -> None:
     from eval.package import package
 
-    sys.stdout.write(f"Bundle: {package(arguments.run, arguments.out)}\n")
+    sys.stdout.write(f"Bundle: {package(arguments.run, arguments.out, arguments.key)}\n")
 
 
 def _parity(arguments: argparse.Namespace) -> None:
-    from eval.parity import TOLERANCE, parity
-    from strijdtaal.errors import BundleError
+    import json
 
-    found = parity(arguments.bundle)
-    for name, difference in found.items():
-        sys.stdout.write(f"{name:45s} {difference:.1e}\n")
-    if max(found.values()) > TOLERANCE:
-        raise BundleError(f"The ways of loading {arguments.bundle} differ by more than {TOLERANCE:g}.")
+    from eval.parity import parity
+    from strijdtaal.errors import StrijdtaalError
+    from strijdtaal.folder import write_file
+
+    found = parity(arguments.bundle, arguments.sentences)
+    if arguments.json:
+        write_file(arguments.json, json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"{found.table()}\n")
+    faults = found.faults + (found.skipped if arguments.require_all else [])
+    if faults:
+        lines = "\n  ".join(faults)
+        raise StrijdtaalError(f"{len(faults)} of {len(found.outcomes)} ways of loading {arguments.bundle}:\n  {lines}")
+
+
+def _mlflow(arguments: argparse.Namespace) -> None:
+    from strijdtaal.mlflow_model import save_mlflow
+
+    sys.stdout.write(f"MLflow model: {save_mlflow(arguments.bundle, arguments.out)}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -195,6 +217,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "leaderboard": _leaderboard,
         "package": _package,
         "parity": _parity,
+        "mlflow": _mlflow,
+        "sign": sign.run,
+        "licences": licences.run,
     }
     command = commands[arguments.command]
     return run_command("eval", lambda: command(arguments))

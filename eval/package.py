@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,20 @@ import numpy as np
 from eval.card import model_card
 from eval.export import export_onnx
 from eval.gather import predictions_of
+from eval.int8 import as_document, measure, refusal
+from eval.lean import LeanClassifier, has_layers
+from eval.notices import bundle_licences
 from eval.parity import TOLERANCE
 from eval.predictions import Predictions
-from strijdtaal.bundle import KIND, ONNX, labels_document
+from eval.quantize import CALIBRATION, quantize
+from eval.sbom import bundle_sbom
+from strijdtaal.bundle import FP32, INT8, KIND, ONNX, QUANTIZED, labels_document
 from strijdtaal.classifier import Classifier
 from strijdtaal.errors import BundleError
 from strijdtaal.folder import sha256_of, write_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS
+from strijdtaal.session import open_session
+from strijdtaal.signature import check_private_key, sign_bundle
 from strijdtaal.text import clean
 from training.pretrain.tokenizer import save_tokenizer
 from training.run import Run, commit, open_run, write_json
@@ -64,13 +73,19 @@ def _golden(run: Run, model: Any, tokenizer: Any, texts: list[str]) -> list[dict
     return entries
 
 
-def _prove(work: Path, about: dict[str, Any]) -> float:
-    """Load a sealed copy as an application does; torch and ONNX Runtime must agree."""
+@contextlib.contextmanager
+def _sealed(work: Path, about: dict[str, Any]) -> Iterator[Path]:
+    """A sealed copy, to be loaded as an application does."""
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         with write_folder(bundle, KIND, **about) as copy:
             shutil.copytree(work, copy, dirs_exist_ok=True)
-        difference = Classifier.load(bundle).verify_golden()
+        yield bundle
+
+
+def _prove(classifier: Classifier) -> float:
+    """PyTorch (in the golden sentences) and ONNX Runtime must agree; the largest difference."""
+    difference = classifier.verify_golden()
     if difference > TOLERANCE:
         raise BundleError(
             f"torch and ONNX Runtime differ by {difference:.2g} in probability on the golden sentences "
@@ -79,7 +94,8 @@ def _prove(work: Path, about: dict[str, Any]) -> float:
     return difference
 
 
-def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> None:
+def _write(work: Path, run: Run, validation: Predictions) -> tuple[Any, Any, dict[str, str]]:
+    """The fp32 model in both forms, labels and golden sentences. Returns model, tokenizer and ONNX metadata."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -89,36 +105,80 @@ def _write(work: Path, run: Run, validation: Predictions, test: Predictions) -> 
     tokenizer.model_max_length = length
     model.save_pretrained(work)
     save_tokenizer(tokenizer, work)
-    log.info("Exporting to ONNX")
     metadata = {
         "labels": ",".join(KEYS),
         "codebook_version": CODEBOOK_VERSION,
         "thresholds": json.dumps(run.thresholds),
+        "tokenizer_sha256": sha256_of(work / "tokenizer.json"),
     }
-    metadata["tokenizer_sha256"] = sha256_of(work / "tokenizer.json")
-    calibration = "platt, in the weights of the last layer" if run.decision.calibrated else "none"
-    export_onnx(model, tokenizer, work / ONNX, metadata)
-    write_json(work / "labels.json", labels_document(list(run.thresholds), length, calibration))
+    log.info("Exporting to ONNX")
+    export_onnx(LeanClassifier(model).eval() if has_layers(model) else model, tokenizer, work / ONNX, metadata)
+    write_json(work / "labels.json", _labels(run))
     write_json(work / "golden.json", _golden(run, model, tokenizer, golden_texts(validation)))
-    (work / "README.md").write_text(model_card(run, test), encoding="utf-8")
     (work / "run.yaml").write_text((run.folder / "config.yaml").read_text("utf-8"), encoding="utf-8")
+    return model, tokenizer, metadata
 
 
-def package(folder: Path | str, out: Path | None = None) -> Path:
+def _labels(run: Run, quantized: dict[str, Any] | None = None) -> dict[str, Any]:
+    calibration = "platt, in the weights of the last layer" if run.decision.calibrated else "none"
+    return labels_document(list(run.thresholds), run.config.network.max_length, calibration, quantized)
+
+
+def _write_int8(
+    work: Path, model: Any, tokenizer: Any, metadata: dict[str, str], exact: Classifier, splits: list[Predictions]
+) -> dict[str, Any] | None:
+    """Add the int8 model and its golden probabilities if it decides as ``exact`` does; else say why not."""
+    if not has_layers(model):
+        log.warning("No int8 model: it is made for BERT's layers, not for %s.", model.config.model_type)
+        return None
+    log.info("Making the int8 model")
+    rows = exact.encode(splits[0].texts[:: max(1, len(splits[0].texts) // CALIBRATION)])
+    quantize(model, tokenizer, rows, work / QUANTIZED, metadata | {"precision": INT8})
+    fast = Classifier(exact.contract, open_session(work, exact.contract.max_length, QUANTIZED), precision=INT8)
+    found = {split.split: measure(exact, fast, split) for split in splits}
+    if reason := refusal(found):
+        log.warning("The int8 model is left out, the bundle keeps fp32 alone. %s.", reason)
+        (work / QUANTIZED).unlink()
+        return None
+    golden = json.loads((work / "golden.json").read_text("utf-8"))
+    for entry, row in zip(golden, fast.probabilities([entry["text"] for entry in golden]), strict=True):
+        entry["probabilities_int8"] = dict(zip(KEYS, map(float, row), strict=True))
+    write_json(work / "golden.json", golden)
+    return as_document(found)
+
+
+def package(folder: Path | str, out: Path | None = None, key: Path | None = None) -> Path:
     """Make a bundle from a scored run, at ``<run>/bundle`` unless ``out`` is given; an older one is replaced.
+
+    With ``key``, a private key in PEM, it is signed as well.
 
     Raises:
         UsageError: the run is not whole. DataError: it was not scored.
         BundleError: torch and ONNX Runtime differ by more than ``TOLERANCE``; nothing is left behind.
         FolderError: ``out`` exists and is no bundle.
     """
+    if key is not None:
+        check_private_key(key)  # first what takes no time
     run = open_run(folder)
     found = predictions_of(run)
     validation, test = found["validation"]["encoder"], found["test"]["encoder"]
     target = out or run.folder / "bundle"
     about: dict[str, Any] = {"codebook_version": CODEBOOK_VERSION, "run": run.name, "commit": commit()}
     with write_folder(target, KIND, replace=True, **about) as work:
-        _write(work, run, validation, test)
-        difference = _prove(work, about)
+        model, tokenizer, metadata = _write(work, run, validation)
+        (work / "README.md").write_text("", encoding="utf-8")  # the card tells of int8, which is not known yet
+        with _sealed(work, about) as copy:
+            exact = Classifier.load(copy)
+            difference = _prove(exact)
+            quantized = _write_int8(work, model, tokenizer, metadata, exact, [validation, test])
+        write_json(work / "labels.json", _labels(run, quantized))
+        (work / "LICENSES.md").write_text(bundle_licences(run), encoding="utf-8")
+        (work / "README.md").write_text(model_card(run, test, quantized, found["test"]), encoding="utf-8")
+        (work / "sbom.cdx.json").write_text(bundle_sbom(run, work, test), encoding="utf-8")
+        with _sealed(work, about) as copy:
+            for precision in (FP32, INT8) if quantized else (FP32,):
+                Classifier.load(copy, precision=precision)
     log.info("torch and ONNX Runtime differ by at most %.1e in probability", difference)
+    if key is not None:
+        log.info("Signed: %s", sign_bundle(target, key))
     return target

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(
+        str(path.relative_to(ROOT)) for folder in ("eval", "models", "seeds") for path in (ROOT / folder).glob("*.md")
+    ),
+]
 RUNTIME = ROOT / "models" / "strijdtaal"
+EXTRAS = {"service": {"pydantic"}, "batch": {"pyarrow"}}  # what a folder of the runtime may import, of its extra
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pyarrow", "pydantic")
 
 
@@ -30,7 +38,7 @@ def loaded_after(statement):
 def test_runtime_imports_nothing_of_training_or_eval():
     for path in RUNTIME.rglob("*.py"):
         roots = {name.split(".")[0] for name in imported_names(path)}
-        heavy = set(HEAVY) - {"pydantic"} if path.name == "server.py" else set(HEAVY)  # the extra 'serve'
+        heavy = set(HEAVY) - EXTRAS.get(path.parent.name, set())
         assert not roots & {"training", "eval", *heavy}, path
 
 
@@ -76,9 +84,7 @@ def test_lock_files_hold_exact_versions_and_no_addresses():
             assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), f"{path.name}: {line}"
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "eval/README.md", "models/README.md", "seeds/README.md"]
-)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_paths_and_commands_in_the_documents_exist(name):
     text = (ROOT / name).read_text("utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))

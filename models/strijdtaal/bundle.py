@@ -7,7 +7,6 @@ with token ids and probabilities), a model card and ``manifest.json`` (sha256 of
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,18 @@ from typing import Any
 from strijdtaal.errors import BundleError
 from strijdtaal.folder import MANIFEST, FolderError, sha256_of, verify_folder
 from strijdtaal.labels import CODEBOOK_VERSION, KEYS, LABELS
+from strijdtaal.safe_json import read_json
+from strijdtaal.safety import check_files
 
 KIND = "strijdtaal bundle"
 SCHEMA = 1
 ONNX = "onnx/model.onnx"
+QUANTIZED = "onnx/model_quantized.onnx"  # the name that transformers.js looks for
+FP32, INT8 = "fp32", "int8"
+MODELS = {FP32: ONNX, INT8: QUANTIZED}
+SIGNATURE = "signature"  # a folder that may stand beside what the manifest lists, see strijdtaal.signature
 REQUIRED = ("config.json", "model.safetensors", "tokenizer.json", ONNX, "labels.json", "golden.json", "README.md")
 ALLOWED_SUFFIXES = {".json", ".safetensors", ".onnx", ".md", ".txt", ".yaml", ".html", ".jinja"}
-REFUSED_CONFIG = ("auto_map", "_attn_implementation", "_attn_implementation_internal", "custom_pipelines")
-MAX_JSON_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Contract:
     """What a bundle says of itself: label order, decision rule, input length, golden vectors.
 
     ``sha256`` is that of the manifest, which holds those of all files: two bundles with the same one are the same.
+    ``quantized`` says how the int8 model differs from the fp32 one, measured when it was packaged; None without one.
     """
 
     keys: tuple[str, ...]
@@ -39,6 +43,7 @@ class Contract:
     codebook_version: str
     golden: tuple[dict[str, Any], ...]
     sha256: str
+    quantized: dict[str, Any] | None = None
 
     @property
     def thresholds_by_key(self) -> dict[str, float]:
@@ -46,7 +51,9 @@ class Contract:
         return dict(zip(self.keys, self.thresholds, strict=True))
 
 
-def labels_document(thresholds: list[float], max_length: int, calibration: str = "none") -> dict[str, Any]:
+def labels_document(
+    thresholds: list[float], max_length: int, calibration: str = "none", quantized: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The content of ``labels.json`` for the current label set."""
     return {
         "schema": SCHEMA,
@@ -59,20 +66,9 @@ def labels_document(thresholds: list[float], max_length: int, calibration: str =
             for label, threshold in zip(LABELS, thresholds, strict=True)
         ],
         "calibration": {"method": calibration},
+        "quantized": quantized,
         "none": "A sentence has no label (Dutch: geen) when no probability reaches its threshold.",
     }
-
-
-def _read_json(path: Path) -> Any:
-    def refuse(value: str) -> Any:
-        raise ValueError(f"{value} is not a number")
-
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise BundleError(f"{path} is larger than {MAX_JSON_BYTES:,} bytes. This is not a strijdtaal bundle.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path} is not valid JSON: {error}. Restore the bundle.") from error
 
 
 def _check_files(folder: Path, names: set[str]) -> None:
@@ -87,18 +83,10 @@ def _check_files(folder: Path, names: set[str]) -> None:
             )
 
 
-def _check_config(path: Path, keys: tuple[str, ...]) -> None:
-    config = _read_json(path)
-    tokenizer_path = path.with_name("tokenizer_config.json")
-    tokenizer_config = _read_json(tokenizer_path) if tokenizer_path.exists() else {}
-    for where, values in ((path, config), (tokenizer_path, tokenizer_config)):
-        for name in REFUSED_CONFIG:
-            if values.get(name) is not None:
-                raise BundleError(f"{where}: key '{name}' can load foreign code and is refused.")
+def _check_config(path: Path) -> None:
+    config = read_json(path)
     if config.get("problem_type") != "multi_label_classification":
         raise BundleError(f"{path}: problem_type is {config.get('problem_type')!r}, not multi_label_classification.")
-    if config.get("id2label") != {str(number): key for number, key in enumerate(keys)}:
-        raise BundleError(f"{path}: id2label does not match labels.json. Package the run again.")
 
 
 def _thresholds(path: Path, entries: list[dict[str, Any]]) -> tuple[float, ...]:
@@ -111,6 +99,14 @@ def _thresholds(path: Path, entries: list[dict[str, Any]]) -> tuple[float, ...]:
     return tuple(values)
 
 
+def _quantized(folder: Path, path: Path, document: dict[str, Any]) -> dict[str, Any] | None:
+    """What labels.json says of the int8 model; the file must be there exactly when it says something."""
+    quantized: dict[str, Any] | None = document.get("quantized")
+    if (quantized is not None) != (folder / QUANTIZED).exists():
+        raise BundleError(f"{path} and {QUANTIZED} do not fit: only one of them is there. Package the run again.")
+    return quantized
+
+
 def read_contract(folder: Path | str) -> Contract:
     """Verify a bundle's files, label order and configuration, and return its contract.
 
@@ -119,14 +115,15 @@ def read_contract(folder: Path | str) -> Contract:
             the message names the file and what to do.
     """
     folder = Path(folder)
+    check_files(folder)
     try:
-        manifest = verify_folder(folder, KIND)
+        manifest = verify_folder(folder, KIND, added=(SIGNATURE,))
     except FolderError as error:
         raise BundleError(str(error)) from error
     _check_files(folder, set(manifest["files"]))
     path = folder / "labels.json"
     try:
-        return _contract(folder, path, _read_json(path), sha256_of(folder / MANIFEST))
+        return _contract(folder, path, read_json(path), sha256_of(folder / MANIFEST))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BundleError(f"{path} is not as this version writes it ({error!r}). Package the run again.") from error
     except OSError as error:
@@ -144,8 +141,8 @@ def _contract(folder: Path, path: Path, document: dict[str, Any], sha256: str) -
     max_length = document["max_length"]
     if not isinstance(max_length, int) or not 8 <= max_length <= 8192:
         raise BundleError(f"{path}: max_length is {max_length!r}, not a number from 8 to 8192.")
-    _check_config(folder / "config.json", keys)
-    golden = _read_json(folder / "golden.json")
+    _check_config(folder / "config.json")
+    golden = read_json(folder / "golden.json")
     if not isinstance(golden, list) or not golden:
         raise BundleError(f"{folder / 'golden.json'} holds no sentences. Package the run again.")
     return Contract(
@@ -155,4 +152,5 @@ def _contract(folder: Path, path: Path, document: dict[str, Any], sha256: str) -
         codebook_version=document["codebook_version"],
         golden=tuple(golden),
         sha256=sha256,
+        quantized=_quantized(folder, path, document),
     )

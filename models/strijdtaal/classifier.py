@@ -5,7 +5,9 @@ Sentences -> token ids (batches of like length) -> logits -> sigmoid -> decision
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strijdtaal.bundle import ONNX, Contract, read_contract
-from strijdtaal.errors import BundleError, DataError
+from strijdtaal.bundle import FP32, INT8, MODELS, Contract, read_contract
+from strijdtaal.errors import BundleError, DataError, UsageError
 from strijdtaal.labels import DUTCH, NONE_DUTCH
+from strijdtaal.safe_tokenizer import encode
+from strijdtaal.safety import check_ids
+from strijdtaal.session import Opened, available_cores, batches_of, open_session
 from strijdtaal.text import clean, sentence_spans
 
-TOKENS_PER_BATCH = 4096
-GOLDEN_TOLERANCE = 1e-4  # in probability; another processor may round differently
+# In probability. Another processor may round differently; in int8 a rounding moves a whole step.
+GOLDEN_TOLERANCE = {FP32: 1e-4, INT8: 2e-2}
 
 
 @dataclass(frozen=True)
@@ -59,39 +64,36 @@ def sigmoid(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 class Classifier:
     """A loaded bundle. Safe to share between threads; make one with ``Classifier.load``."""
 
-    def __init__(self, contract: Contract, tokenizer: Any, session: Any) -> None:
+    def __init__(self, contract: Contract, opened: Opened, threads: int = 1, precision: str = FP32) -> None:
         self.contract = contract
-        self._tokenizer = tokenizer
-        self._session = session
-        self._inputs = {item.name for item in session.get_inputs()}
+        self.threads = threads
+        self.precision = precision
+        self._tokenizer, self._session, self._highest_id = opened
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._pool = ThreadPoolExecutor(threads, "strijdtaal") if threads > 1 else None
 
     @classmethod
-    def load(cls, bundle: str | Path, threads: int = 0) -> Classifier:
+    def load(cls, bundle: str | Path, threads: int = 0, precision: str = FP32) -> Classifier:
         """Verify a bundle (manifest, labels, golden sentences) and load it.
 
         Args:
             bundle: the folder.
-            threads: threads for one call inside ONNX Runtime; 0 lets it choose.
+            threads: how many batches are computed at once; 0 is one for each core that this process may use.
+            precision: "fp32", or "int8" for the faster model where the bundle holds one. Its answers differ a
+                little from those of fp32 (how much stands in ``labels.json``).
 
         Raises:
             BundleError: the bundle is damaged, unsafe, or does not reproduce its golden sentences.
+            UsageError: an unknown precision, or the bundle holds no int8 model.
         """
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         folder = Path(bundle)
+        if precision not in MODELS:
+            raise UsageError(f"precision is {precision!r}; it can be {' or '.join(MODELS)}.")
         contract = read_contract(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            session = onnxruntime.InferenceSession(str(folder / ONNX), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # both libraries raise bare Exception subclasses
-            raise BundleError(f"{folder} cannot be loaded: {error}. Package the run again.") from error
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(contract.max_length)
-        classifier = cls(contract, tokenizer, session)
+        if precision == INT8 and contract.quantized is None:
+            raise UsageError(f"{folder} holds no int8 model ({MODELS[INT8]}). Use precision fp32.")
+        opened = open_session(folder, contract.max_length, MODELS[precision])
+        classifier = cls(contract, opened, threads or available_cores(), precision)
         classifier.verify_golden()
         return classifier
 
@@ -99,7 +101,7 @@ class Classifier:
         """Check token ids and probabilities of the golden sentences; return the largest difference.
 
         Raises:
-            BundleError: an id differs, or a probability by more than ``GOLDEN_TOLERANCE``.
+            BundleError: an id differs, or a probability by more than the tolerance of the precision.
         """
         golden = self.contract.golden
         texts = [entry["text"] for entry in golden]
@@ -108,18 +110,20 @@ class Classifier:
                 raise BundleError(
                     f"Golden sentence {entry['text'][:40]!r}: other token ids. Check tokenizers' version."
                 )
-        expected = np.array([[entry["probabilities"][key] for key in self.contract.keys] for entry in golden])
+        field = "probabilities" if self.precision == FP32 else "probabilities_int8"
+        expected = np.array([[entry[field][key] for key in self.contract.keys] for entry in golden])
         difference = float(np.max(np.abs(self.probabilities(texts) - expected)))
-        if not difference <= GOLDEN_TOLERANCE:
+        tolerance = GOLDEN_TOLERANCE[self.precision]
+        if not difference <= tolerance:
             raise BundleError(
-                f"Golden sentences differ by {difference:.2g} in probability (allowed {GOLDEN_TOLERANCE:g}). "
-                "The model does not compute here what it computed when it was packaged."
+                f"Golden sentences differ by {difference:.2g} in probability ({self.precision}, "
+                f"allowed {tolerance:g}). The model does not compute here what it computed when it was packaged."
             )
         return difference
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included, cut to ``contract.max_length``; no padding."""
-        return [item.ids for item in self._tokenizer.encode_batch([clean(text) for text in texts])]
+        return encode(self._tokenizer, [clean(text) for text in texts])
 
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         width = max(len(row) for row in rows)
@@ -128,6 +132,7 @@ class Classifier:
         for number, row in enumerate(rows):
             input_ids[number, : len(row)] = row
             attention_mask[number, : len(row)] = 1
+        check_ids(input_ids, self._highest_id, self.contract.max_length)
         feed = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": np.zeros_like(input_ids)}
         (logits,) = self._session.run(["logits"], {k: v for k, v in feed.items() if k in self._inputs})
         return np.asarray(logits, dtype=np.float64)
@@ -139,18 +144,20 @@ class Classifier:
     def logits_of(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """Logits of rows of token ids (as ``encode`` gives them), shape (len(rows), labels), in their order.
 
-        Rows of like length are run together, at most ``TOKENS_PER_BATCH`` tokens at once.
+        Rows of like length are computed together, at most ``TOKENS_PER_BATCH`` tokens in a batch, a batch on
+        each thread.
         """
         result = np.empty((len(rows), len(self.contract.keys)))
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        start = 0
-        while start < len(order):
-            stop = start + 1
-            while stop < len(order) and (stop + 1 - start) * len(rows[order[stop]]) <= TOKENS_PER_BATCH:
-                stop += 1
-            chunk = order[start:stop]
-            result[chunk] = self._run([rows[number] for number in chunk])
-            start = stop
+        batches = batches_of(rows, self.threads)
+
+        def compute(batch: list[int]) -> None:
+            result[batch] = self._run([rows[number] for number in batch])
+
+        if self._pool is None or len(batches) < 2:
+            for batch in batches:
+                compute(batch)
+        else:
+            list(self._pool.map(compute, batches))
         return result
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -159,6 +166,10 @@ class Classifier:
         if not np.isfinite(values).all():
             raise BundleError("The model gave a value that is not finite. Restore the bundle from its source.")
         return values
+
+    async def predict_async(self, texts: Iterable[str]) -> list[Prediction]:
+        """``predict`` on a thread, for asyncio: other coroutines go on meanwhile."""
+        return await asyncio.to_thread(self.predict, texts)
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Label each sentence; one ``Prediction`` a sentence, in order.

@@ -1,4 +1,4 @@
-"""The command ``strijdtaal``: predict an article, verify a bundle, serve over HTTP."""
+"""The command ``strijdtaal``: predict an article, score files, verify a bundle, serve over HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from strijdtaal import __version__
+from strijdtaal.batch import command as score
 from strijdtaal.errors import DataError, StrijdtaalError, UsageError
+from strijdtaal.service import command as serve
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,10 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--out", type=Path, metavar="FILE", help="write there instead of printing")
     verify = commands.add_parser("verify", help="check a bundle: files, labels, golden sentences")
     verify.add_argument("bundle", type=Path, metavar="BUNDLE")
-    serve = commands.add_parser("serve", help="answer over HTTP (needs the extra 'serve')")
-    serve.add_argument("bundle", type=Path, metavar="BUNDLE")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    serve.add_argument("--port", type=int, default=8000)
+    verify.add_argument("--key", type=Path, metavar="PUBLIC.pem", help="check the signature as well (extra 'sign')")
+    score.add_parser(commands)
+    serve.add_parser(commands)
     return parser
 
 
@@ -70,6 +71,11 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _verify(arguments: argparse.Namespace) -> None:
     from strijdtaal.classifier import Classifier
 
+    if arguments.key is not None:
+        from strijdtaal.signature import verify_signature
+
+        files = verify_signature(arguments.bundle, arguments.key)
+        sys.stdout.write(f"{arguments.bundle}: {files} files signed by the holder of {arguments.key}.\n")
     classifier = Classifier.load(arguments.bundle)
     contract = classifier.contract
     sys.stdout.write(
@@ -78,23 +84,11 @@ def _verify(arguments: argparse.Namespace) -> None:
     )
 
 
-def _serve(arguments: argparse.Namespace) -> None:
-    try:
-        from strijdtaal.server import serve
-    except ImportError as error:
-        raise UsageError(f"serve needs {error.name}. Install the extra: pip install 'strijdtaal[serve]'.") from error
-    from strijdtaal.classifier import Classifier
-
-    classifier = Classifier.load(arguments.bundle)
-    sys.stderr.write(f"Serving {arguments.bundle} on http://{arguments.host}:{arguments.port} (stop with Ctrl-C)\n")
-    serve(classifier, arguments.host, arguments.port)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (0, or the one of the error)."""
     arguments = _parser().parse_args(argv)
     try:
-        {"predict": _predict, "verify": _verify, "serve": _serve}[arguments.command](arguments)
+        {"predict": _predict, "verify": _verify, "score": score.run, "serve": serve.run}[arguments.command](arguments)
     except StrijdtaalError as error:
         sys.stderr.write(f"strijdtaal: {error}\n")
         return error.exit_code
