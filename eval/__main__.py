@@ -52,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     licences.add_parser(commands)
     parity = commands.add_parser("parity", help="one bundle through every loader: largest difference")
     parity.add_argument("bundle", type=Path, metavar="BUNDLE")
-    parity.add_argument("--sentences", type=Path, metavar="JSONL", help="more sentences, with or without labels")
+    more = "more sentences: JSONL, with or without labels, or a predictions file (.parquet)"
+    parity.add_argument("--sentences", type=Path, metavar="FILE", help=more)
     parity.add_argument("--require-all", action="store_true", help="fail when a loader cannot run here")
     parity.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     mlflow = commands.add_parser("mlflow", help="a bundle as an MLflow model (needs the extra 'mlflow')")

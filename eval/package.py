@@ -105,6 +105,8 @@ def _write(work: Path, run: Run, validation: Predictions) -> tuple[Any, Any, dic
     tokenizer.model_max_length = length
     model.save_pretrained(work)
     save_tokenizer(tokenizer, work)
+    # text-embeddings-inference cuts sentences where this says, else only where the positions end
+    write_json(work / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
     metadata = {
         "labels": ",".join(KEYS),
         "codebook_version": CODEBOOK_VERSION,

@@ -23,6 +23,7 @@ from tests.service_process import command, serving
 
 KEY = "een-sleutel-van-drieentwintig"
 FILES = ("config.json", "golden.json", "labels.json", "onnx/model.onnx", "tokenizer.json", "tokenizer_config.json")
+QUANTIZED = "onnx/model_quantized.onnx"  # where a bundle holds one
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,8 @@ def test_the_page_comes_as_it_is_under_its_policy(service, bundle):
 
 
 def test_the_bundles_files_for_browsers_come_with_their_sha256(service, bundle):
-    for name in FILES:
+    files = [*FILES, QUANTIZED] if (bundle / QUANTIZED).is_file() else FILES
+    for name in files:
         status, headers, content = service.get(f"/bundle/{name}", **bearer())
         raw = (bundle / name).read_bytes()
         tag = f'"{hashlib.sha256(raw).hexdigest()}"'
@@ -107,7 +109,11 @@ def test_the_bundles_files_for_browsers_come_with_their_sha256(service, bundle):
         assert headers["etag"] == tag
         status, headers, content = service.get(f"/bundle/{name}", **bearer(), If_None_Match=tag)
         assert (status, headers["etag"], content) == (304, tag, b"")
-    assert service.get("/settings", **bearer())[2]["files"] == sorted(FILES)
+    settings = service.get("/settings", **bearer())[2]
+    assert settings["files"] == sorted(files)
+    assert settings["quantized"] == (QUANTIZED in files)
+    if QUANTIZED not in files:
+        assert service.get(f"/bundle/{QUANTIZED}", **bearer())[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_the_bundles_files_for_browsers_come_with_their_sha256(service, bundle):
     [
         "/bundle/", "/bundle/model.safetensors", "/bundle/run.yaml", "/bundle/manifest.json", "/bundle/onnx",
         "/bundle/../bundle/config.json", "/bundle/onnx/../config.json", "/bundle/%2e%2e/bundle/config.json",
-        "/bundle//etc/passwd", "/bundle/config.json%00", "/bundle/onnx/model_quantized.onnx",
+        "/bundle//etc/passwd", "/bundle/config.json%00",
     ],
 )  # fmt: skip
 def test_nothing_else_of_the_bundle_is_served(service, path):

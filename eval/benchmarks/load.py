@@ -13,16 +13,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import random
-import re
-import subprocess
 import sys
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.benchmarks.load_client import Pool, Shot, closed_loop, open_loop
+from eval.benchmarks.load_service import memory, service
 from strijdtaal.classifier import Classifier
 from strijdtaal.errors import DataError, StrijdtaalError, UsageError
 from strijdtaal.folder import write_file
@@ -41,8 +37,6 @@ TOLERANCE = 1e-5  # in probability
 DISTINCT = 400  # sentences
 MOST = 200_000  # requests of one measurement
 CLOSED_LOOP = 32  # clients that measure the capacity
-START = (sys.executable, "-m", "strijdtaal", "serve")
-MEMORY = re.compile(r"^process_resident_memory_bytes ([\d.e+]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -134,52 +128,6 @@ def make_load(classifier: Classifier, texts: Sequence[str], sizes: Sequence[int]
     return Load(requests, expected, np.array(contract.thresholds), contract.keys)
 
 
-@contextlib.contextmanager
-def service(bundle: Path, options: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
-    """The service as a process on a free port of this machine: its host and port.
-
-    Raises:
-        DataError: it did not start, or did not end with 0.
-    """
-    command = [*START, str(bundle), "--port", "0", *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None  # noqa: S101
-    try:
-        first = process.stderr.readline()
-        place = re.search(r"http://([\d.]+):(\d+)", first)
-        if place is None:
-            raise DataError(f"The service did not start: {first}{process.stderr.read()}")
-        host, port = place[1], int(place[2])
-        _wait_until_ready(process, host, port)
-        yield host, port
-    finally:
-        process.terminate()
-        rest = process.communicate(timeout=60)[1]
-    if process.returncode:
-        raise DataError(f"The service ended with {process.returncode}: {rest}")
-
-
-def _get(host: str, port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10) as answer:
-        return str(answer.read().decode())
-
-
-def _wait_until_ready(process: subprocess.Popen[str], host: str, port: int) -> None:
-    for _ in range(600):
-        with contextlib.suppress(OSError):
-            _get(host, port, "/ready")
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise DataError("The service did not become ready.")
-
-
-def _memory(host: str, port: int) -> float:
-    found = MEMORY.search(_get(host, port, "/metrics"))
-    return float(found[1]) / 2**20 if found else float("nan")
-
-
 def _percentiles(shots: list[Shot], *percents: int) -> list[float]:
     times = [shot.done - shot.due for shot in shots]
     return [float(np.percentile(times, percent)) if times else float("nan") for percent in percents]
@@ -188,7 +136,6 @@ def _percentiles(shots: list[Shot], *percents: int) -> list[float]:
 async def measure(load: Load, host: str, port: int, seconds: float, factor: float, connections: int) -> Result:
     """Capacity for a third of the time, then ``factor`` times as much for the rest."""
     requests = load.requests(host, port)
-    sizes = [len(texts) for texts in load.texts]
     calm = Pool(requests, CLOSED_LOOP)
     await calm.connect(host, port)
     await closed_loop(calm, CLOSED_LOOP, seconds / 12)  # warm
@@ -198,29 +145,40 @@ async def measure(load: Load, host: str, port: int, seconds: float, factor: floa
     capacity = len(answered) / took
     if not answered:
         raise DataError(f"The service answered nothing: {Counter(shot.status for shot in calm.shots)}.")
-    before = await asyncio.to_thread(_memory, host, port)
+    before = await asyncio.to_thread(memory, host, port)
     calm.close()
     pool = Pool(requests, connections)
     await pool.connect(host, port)
     sending = await open_loop(pool, factor * capacity, seconds * 2 / 3, MOST)
     not_sent = pool.give_up()
     await pool.settle(60)
-    after = await asyncio.to_thread(_memory, host, port)
+    after = await asyncio.to_thread(memory, host, port)
     pool.close()
-    accepted = [shot for shot in pool.shots if shot.status == 200]
-    refused = [shot for shot in pool.shots if shot.status == 429]
-    last = max((shot.done for shot in accepted), default=0.0) - pool.shots[0].due
+    rates = {"capacity": capacity, "planned": factor * capacity, "offered": len(pool.shots) / sending}
+    rates["capacity_sentences"] = sum(len(load.texts[shot.number]) for shot in answered) / took
+    return _result(load, calm.shots, pool.shots, rates, not_sent, (before, after))
+
+
+def _result(
+    load: Load,
+    calm: list[Shot],
+    shots: list[Shot],
+    rates: dict[str, float],
+    not_sent: int,
+    memories: tuple[float, float],
+) -> Result:
+    """Check every answer and sum up; ``calm`` are the requests that measured the capacity, ``shots`` the overload."""
+    accepted = [shot for shot in shots if shot.status == 200]
+    refused = [shot for shot in shots if shot.status == 429]
+    last = max((shot.done for shot in accepted), default=0.0) - shots[0].due
     p50, p95, p99 = _percentiles(accepted, 50, 95, 99)
     refused50, refused99 = _percentiles(refused, 50, 99)
-    every = calm.shots + pool.shots
+    every = calm + shots
     return Result(
-        sentences=sorted(set(sizes)),
-        capacity=capacity,
-        capacity_sentences=sum(sizes[shot.number] for shot in answered) / took,
-        planned=factor * capacity,
-        offered=len(pool.shots) / sending,
+        **rates,
+        sentences=sorted({len(texts) for texts in load.texts}),
         accepted=len(accepted) / last if last > 0 else 0.0,
-        share_429=len(refused) / len(pool.shots),
+        share_429=len(refused) / len(shots),
         statuses={str(status): count for status, count in sorted(Counter(shot.status for shot in every).items())},
         accepted_p50=p50,
         accepted_p95=p95,
@@ -230,8 +188,8 @@ async def measure(load: Load, host: str, port: int, seconds: float, factor: floa
         wrong=sum(not load.right(shot) for shot in every if shot.status == 200),
         lost=sum(not shot.status for shot in every),
         not_sent=not_sent,
-        memory_before=before,
-        memory_after=after,
+        memory_before=memories[0],
+        memory_after=memories[1],
     )
 
 

@@ -67,8 +67,8 @@ def parity(bundle: Path | str, sentences: Path | None = None) -> Parity:
 
     Args:
         bundle: the folder.
-        sentences: a JSONL file with the field ``text``; if all its lines have ``labels``, the change in macro-F1 on
-            them is given as well.
+        sentences: a JSONL file with the field ``text``, or a predictions file; if all its sentences have labels, the
+            change in macro-F1 on them is given as well.
 
     Returns:
         An ``Outcome`` for each loader, within tolerance or not; one that cannot run here is marked as skipped.

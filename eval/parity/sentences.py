@@ -56,11 +56,18 @@ class Sentences:
 
 
 def read_sentences(path: Path) -> tuple[list[str], NDArray[np.float64] | None]:
-    """The field ``text`` of each line of a JSONL file, and 0/1 rows if every line has ``labels``.
+    """The sentences of a predictions file (.parquet), or the field ``text`` of each line of a JSONL file.
+
+    With them come 0/1 rows, shape (sentences, labels), if every line has ``labels``, else None.
 
     Raises:
         DataError: the file cannot be read, is empty, or a line has a fault (line named).
     """
+    if path.suffix == ".parquet":
+        from eval.predictions import read_predictions
+
+        predictions = read_predictions(path)
+        return list(predictions.texts), np.asarray(predictions.gold, dtype=np.float64)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:

@@ -42,25 +42,21 @@ class Opened(NamedTuple):
     highest_id: int
 
 
-def open_session(folder: Path, max_length: int, model: str) -> Opened:
-    """The tokenizer and the session of a verified bundle, after a look at every file that a library parses.
+def make_session(path: Path) -> Any:
+    """An ONNX Runtime session that computes one batch at a time on one thread; share it between threads.
 
     Raises:
-        BundleError: a file is damaged or unsafe, or the files do not fit together.
+        BundleError: ONNX Runtime refuses the file.
     """
     import onnxruntime
 
-    tokenizer, highest_id = inspect(folder, KEYS, [name for name in MODELS.values() if (folder / name).exists()])
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # batches run side by side instead: fewer barriers, smaller caches
     options.log_severity_level = 3
     # Without VNNI instructions the fast path for int8 overflows; this takes the exact one there.
     options.add_session_config_entry("session.x64quantprecision", "1")
-    path = folder / model
     try:
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             str(path),
             options,
             providers=["CPUExecutionProvider"],
@@ -68,5 +64,17 @@ def open_session(folder: Path, max_length: int, model: str) -> Opened:
         )
     except Exception as error:  # onnxruntime raises bare Exception subclasses
         raise BundleError(f"{path} cannot be loaded: {error}. Package the run again.") from error
-    check_session(path, session, len(KEYS), highest_id, max_length)
+
+
+def open_session(folder: Path, max_length: int, model: str) -> Opened:
+    """The tokenizer and the session of a verified bundle, after a look at every file that a library parses.
+
+    Raises:
+        BundleError: a file is damaged or unsafe, or the files do not fit together.
+    """
+    tokenizer, highest_id = inspect(folder, KEYS, [name for name in MODELS.values() if (folder / name).exists()])
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    session = make_session(folder / model)
+    check_session(folder / model, session, len(KEYS), highest_id, max_length)
     return Opened(tokenizer, session, highest_id)
