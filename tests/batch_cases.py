@@ -27,18 +27,6 @@ SENTENCES = [
     "@leger: de brug, de markt; de haven\tzijn weer open.",
     "Het regende.",
 ]
-COMMAND = """
-import argparse, sys
-from strijdtaal.batch.command import add_parser, run
-from strijdtaal.errors import StrijdtaalError
-parser = argparse.ArgumentParser(prog="strijdtaal")
-add_parser(parser.add_subparsers(dest="command", required=True))
-try:
-    run(parser.parse_args())
-except StrijdtaalError as error:
-    sys.stderr.write(f"strijdtaal: {error}\\n")
-    sys.exit(error.exit_code)
-"""
 
 
 def records(number: int, start: int = 0) -> list[dict[str, Any]]:
@@ -112,7 +100,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def start_command(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """``strijdtaal score ...`` as a process."""
-    command = [sys.executable, "-c", COMMAND, "score", *map(str, arguments)]
+    command = [sys.executable, "-m", "strijdtaal", "score", *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     return subprocess.Popen(command, cwd=ROOT, **options)
 

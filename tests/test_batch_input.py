@@ -1,9 +1,11 @@
 """Readers of batch input: what is wrong is named with its place, and reading in pieces is reading as a whole."""
 
+import csv
+import doctest
 import gzip
 import json
 import random
-import zlib
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -174,9 +176,9 @@ def test_the_delimiter_is_found_by_the_header(tmp_path, text, delimiter):
         ("a.csv", b"text,Libi\xeb\nJa.,x\n", "not UTF-8: byte 0xeb in line 1, position 9"),
         ("a.jsonl", b'{"tekst": "Ja."}\n', r"a\.jsonl has no column 'text'\. Did you mean 'tekst'"),
         ("a.jsonl", b"\xff\xfe{\0", r"a\.jsonl is UTF-16, not UTF-8 text"),
-        ("a.jsonl", gzip.compress(b'{"text": "Ja."}'), r"packed with gzip \(name it \.gz\)"),
+        ("a.jsonl", gzip.compress(b'{"text": "Ja."}', mtime=0), r"packed with gzip \(name it \.gz\)"),
         ("a.jsonl.gz", b'{"text": "Ja."}', r"a\.jsonl\.gz cannot be read after line 0: Not a gzipped file"),
-        ("a.txt.gz", gzip.compress(b"Ja.\n" * 99_999)[:-20], r"a\.txt\.gz cannot be read after line [\d,]+: "),
+        ("a.txt.gz", gzip.compress(b"Ja.\n" * 99_999, mtime=0)[:-20], r"a\.txt\.gz cannot be read after line [\d,]+: "),
         ("a.txt", b"Ja\0nee\n", "NUL byte at position 2"),
         ("a.parquet", b"PAR1 niets", r"a\.parquet is no Parquet file that can be read"),
     ],
@@ -334,6 +336,12 @@ def test_duplicates_are_those_of_a_dictionary_however_the_digests_are_divided(tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ids-0", "ids-1", "ids-2"]
 
 
+@pytest.mark.parametrize("name", ["forms", "inputs", "options", "progress", "rows"])
+def test_examples_in_docstrings_hold(name):
+    result = doctest.testmod(import_module(f"strijdtaal.batch.{name}"))
+    assert (result.attempted > 0, result.failed) == (True, 0)
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 RISKY = st.builds("".join, st.lists(st.sampled_from(["'", "=", "+", "-", "@", "\t", "\r", "\n", ";", ",", '"', "a"])))
 
@@ -371,8 +379,6 @@ def test_csv_that_was_written_is_read_again_as_it_was(tmp_path, texts):
 @QUICK
 @given(st.lists(st.one_of(CELLS, RISKY), min_size=1, max_size=8), st.integers(1, 4), st.sampled_from([";", ",", "\t"]))
 def test_tables_in_pieces_are_the_whole(tmp_path, texts, size, delimiter):
-    import csv
-
     path = tmp_path / "in.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows([["id", "text"], *([f"r{n}", t] for n, t in enumerate(texts))])
@@ -398,7 +404,6 @@ def test_a_packed_file_that_is_damaged_inside_is_named(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"a\.txt\.gz cannot be read"):
         look(path)
-    assert zlib.crc32(b"") == 0
 
 
 def test_an_empty_article_and_one_that_is_too_long_are_faults(tmp_path):

@@ -24,9 +24,9 @@ SMALL = ("--shard-rows", "10")
 
 @pytest.fixture(scope="module")
 def job(bundle, tmp_path_factory):
-    """1,500 rows in 150 shards, and what an uninterrupted job makes of them."""
+    """4,000 rows in 400 shards, and what an uninterrupted job makes of them."""
     folder = tmp_path_factory.mktemp("taak")
-    path = write_rows(folder / "a.csv", records(1_500))
+    path = write_rows(folder / "a.csv", records(4_000))
     score_files(bundle, [path], folder / "whole", shard_rows=10, workers=2)
     return path, contents(folder / "whole")
 
@@ -76,19 +76,19 @@ def test_killed_at_any_moment_and_started_again_the_output_is_that_of_an_uninter
         with start_command(bundle, path, out, *SMALL, "--workers", "2", "--quiet", stderr=None) as process:
             if step:
                 wait_for(out, parts(out) + 1, process)
-            time.sleep(chance.random() * (0.08 if step else 1.5))  # the first one dies while the input is read
+            time.sleep(chance.random() * (0.06 if step else 0.4))  # the first one dies before a shard is done
             killed += process.poll() is None
             kill_and_wait(process)
         assert not (out / "manifest.json").exists() or process.returncode == 0
     assert killed >= 8
     done = parts(out)
-    assert 0 < done < 150
+    assert 0 < done < 400
     code, text, _ = run_command(bundle, path, out, *SMALL, "--workers", "1")
     assert code == 0
     assert f"{done} shards were finished before" in text
     assert contents(out) == expected
-    assert verify_folder(out, KIND)["read"] == 1_500
-    assert [row["id"] for row in read_parts(sorted(out.glob("part-*")))] == [row["id"] for row in records(1_500)]
+    assert verify_folder(out, KIND)["read"] == 4_000
+    assert [row["id"] for row in read_parts(sorted(out.glob("part-*")))] == [row["id"] for row in records(4_000)]
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_a_signal_stops_at_once_with_exit_code_75_and_says_how_to_go_on(bundle, 
     assert "Give the same command again to go on." in errors
     assert "Traceback" not in errors
     assert not [child for child in children if alive(child)]
-    assert not list((out / ".job").glob("*.tmp")) or parts(out) < 150
+    assert not list((out / ".job").glob("*.tmp")) or parts(out) < 400
     assert run_command(bundle, path, out, *SMALL)[0] == 0
     assert contents(out) == expected
 

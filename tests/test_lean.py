@@ -171,3 +171,12 @@ def test_predict_async_gives_what_predict_gives(bundle):
     many, one = asyncio.run(both())
     assert [item.labels for item in many] == [item.labels for item in classifier.predict(TEXTS)]
     assert len(one) == 1
+
+
+def test_int8_products_are_exact_on_this_machine(int8_bundle, monkeypatch):
+    from strijdtaal import session
+
+    found = Classifier.load(int8_bundle, precision="int8").probabilities(TEXTS)
+    monkeypatch.setattr(session, "has_exact_int8", lambda: False)
+    exact = Classifier.load(int8_bundle, precision="int8").probabilities(TEXTS)
+    assert np.abs(found - exact).max() < 1e-6

@@ -380,8 +380,8 @@ def test_a_service_with_another_bundle_by_now_is_noticed(open_page, service):
     labels = [{**label_, "threshold": 0.0001} for label_ in service.settings()["labels"]]
     service.change = {"labels": labels, "sha256": "f" * 64}
     page.run("document.querySelector('#run').click()")
+    page.wait("document.querySelector('#model').textContent.includes('ffffffffffff')")
     page.wait("document.querySelectorAll('.sentence.labelled').length === 6")
-    assert "ffffffffffff" in text_of(page, "#model")
     wrong = service.answer("/predict_article", json.dumps({"text": ARTICLE}).encode()).content.replace(
         b'["threat", ', b"["
     )

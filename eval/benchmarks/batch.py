@@ -36,19 +36,22 @@ from strijdtaal.batch import score_files
 bundle, path, out, workers, engine, precision = sys.argv[1:]
 first = []
 def report(progress):
-    if progress.phase == "score" and progress.done and not first:
+    if engine == "local" and progress.phase == "score" and progress.done and not first:
         first.append((time.monotonic(), progress.done))
 start = time.monotonic()
 summary = score_files(bundle, [path], out, workers=int(workers), engine=engine, precision=precision, report=report)
 end = time.monotonic()
-rest = (summary.rows - first[0][1]) / (end - first[0][0]) if summary.rows > first[0][1] else None
+rest = (summary.rows - first[0][1]) / (end - first[0][0]) if first and summary.rows > first[0][1] else None
 print(json.dumps({"seconds": end - start, "core_seconds": summary.core_seconds, "steady": rest}))
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One job. ``steady`` is the speed from the first block on: without starting, checking and loading."""
+    """One job. ``steady`` is the speed from the first block on: without starting, checking and loading.
+
+    Ray tells of whole shards only, which is too coarse for that.
+    """
 
     engine: str
     workers: int

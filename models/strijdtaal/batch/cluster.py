@@ -72,7 +72,6 @@ def _connected(workers: int, address: str | None) -> Iterator[Any]:
         UsageError: Ray is not installed, or there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings reach the terminal past Python's logging
     if address is None:
         os.environ.setdefault(LOOPBACK, "0")
     try:

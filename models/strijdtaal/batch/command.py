@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--no-text", action="store_true", help="leave the sentences out of the output")
     parser.add_argument("--articles", action="store_true", help="rows (and .txt files) are articles: split them")
     parser.add_argument("--on-error", choices=("stop", "skip"), default="stop", help="what to do about unusable rows")
-    parser.add_argument("--shard-rows", type=int, metavar="N", help="rows of a shard (default: 20000; 1000 articles)")
+    parser.add_argument("--shard-rows", type=int, metavar="N", help="rows of a shard (default: for about 200)")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="int8 is faster, and differs a little")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a processor)")
     parser.add_argument("--engine", choices=ENGINES, default="local", help="'ray' scores on a cluster (extra 'ray')")

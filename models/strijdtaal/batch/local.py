@@ -143,12 +143,13 @@ class Pool:
                     elif "told" in answer:
                         worker.told = (worker.told[0] + answer["told"][0], worker.told[1] + answer["told"][1])
                     else:
+                        value = raise_answer(answer)
                         task, worker.task = worker.task, None
                         finished = [finished[0] + worker.told[0], finished[1] + worker.told[1]]
                         worker.told = (0, 0)
                         if waiting:
                             worker.give(waiting.popleft())
-                        yield task, raise_answer(answer)
+                        yield task, value
             live = [worker.told for worker in self._workers]
             told(finished[0] + sum(one[0] for one in live), finished[1] + sum(one[1] for one in live))
 

@@ -15,8 +15,9 @@ OUTPUT_FORMS = {"txt": "jsonl", "jsonl": "jsonl", "csv": "csv", "tsv": "csv", "p
 ENGINES = ("local", "ray")
 MAX_WORKERS = 1_024
 ON_ERROR = ("stop", "skip")
-SHARD_ROWS = 20_000  # sentences
-SHARD_ARTICLES = 1_000
+SHARDS = 200  # that a job should have, about: enough to share out, to resume by, and to see go by
+SENTENCES = (1_000, 50_000, 100)  # fewest and most in a shard, bytes of one
+ARTICLES = (50, 2_000, 3_000)
 MAX_SHARD_ROWS = 1_000_000
 RESERVED = ("id", "text", "labels", "probabilities", *KEYS)
 RESERVED_FOR_ARTICLES = ("article", "index", "start", "end")
@@ -42,7 +43,7 @@ class Options:
     keep: tuple[str, ...] = ()
     with_text: bool = True
     articles: bool = False
-    shard_rows: int = SHARD_ROWS
+    shard_rows: int = SENTENCES[0]
     on_error: str = "stop"
     precision: str = FP32
 
@@ -87,6 +88,16 @@ def check_options(options: Options) -> Options:
         if name in options.keep[:number]:
             raise UsageError(f"The column {name!r} is to be kept twice. Name it once.")
     return options
+
+
+def shard_rows_for(size: int, articles: bool) -> int:
+    """Rows of a shard for an input of ``size`` bytes: the same input always gives the same shards.
+
+    >>> shard_rows_for(10_000, False), shard_rows_for(10**9, False), shard_rows_for(10**12, False)
+    (1000, 50000, 50000)
+    """
+    fewest, most, each = ARTICLES if articles else SENTENCES
+    return min(max(size // each // SHARDS, fewest), most)
 
 
 def check_engine(engine: str, workers: int | None, ray_address: str | None) -> None:

@@ -1,4 +1,4 @@
-"""A scoring job from start to end: input and bundle fixed, input read through, shards scored, manifest written."""
+"""Score files: the whole of batch scoring in one call."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strijdtaal import __version__
-from strijdtaal.batch.finish import KIND, finished_shards, write_manifest
-from strijdtaal.batch.inputs import Input, find_inputs
+from strijdtaal.batch.finish import KIND, write_manifest
+from strijdtaal.batch.inputs import find_inputs
+from strijdtaal.batch.job import Run, fix_job, score_rest
 from strijdtaal.batch.job_folder import WORK, JobFolder, hold, read_json, write_json
 from strijdtaal.batch.local import Pool, cores
-from strijdtaal.batch.options import OUTPUT_FORMS, SHARD_ARTICLES, SHARD_ROWS, Options, check_engine, check_options
-from strijdtaal.batch.plan import check_duplicates, check_faults, check_ids, check_same, job_document, shards_of
-from strijdtaal.batch.progress import Progress, Report
-from strijdtaal.bundle import FP32, INT8, Contract, read_contract
-from strijdtaal.errors import DataError, UsageError
+from strijdtaal.batch.options import OUTPUT_FORMS, Options, check_engine, check_options, shard_rows_for
+from strijdtaal.batch.progress import Report
+from strijdtaal.bundle import FP32, INT8, read_contract
+from strijdtaal.errors import UsageError
 from strijdtaal.folder import FolderError, verify_folder
 
 
@@ -50,114 +49,7 @@ class Summary:
         return [JobFolder(self.out).part(number, self.form) for number in range(self.shards)]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One start of a job."""
-
-    bundle: Path
-    contract: Contract
-    inputs: list[Input]
-    options: Options
-    folder: JobFolder
-    pool: Pool
-    report: Report
-
-    @property
-    def setup(self) -> dict[str, Any]:
-        """What workers need to know before they can do anything."""
-        return {
-            "strijdtaal": __version__,
-            "bundle": str(self.bundle.resolve()),
-            "sha256": self.contract.sha256,
-            "inputs": [item.as_dict() for item in self.inputs],
-            "options": self.options.as_dict(),
-            "out": str(self.folder.out.resolve()),
-        }
-
-    def over_files(self, what: str, told: Callable[[int, int], None]) -> list[Any]:
-        """The answers of one task a file, in the order of files; ``told`` as ``Pool.map`` takes it."""
-        tasks = [{"do": what, "number": number} for number in range(len(self.inputs))]
-        answers: dict[int, Any] = {}
-        for task, answer in self.pool.map(tasks, told):
-            answers[task["number"]] = answer
-            if what == "fingerprint":
-                self.report(Progress(what, len(answers), len(tasks)))
-        return [answers[number] for number in range(len(self.inputs))]
-
-
-def _fix_job(run: _Run) -> bool:
-    """Compare the job with the one that the folder holds, if any; True if that one is finished."""
-    found = run.over_files("fingerprint", lambda rows, sentences: None)
-    stat = [[one["bytes"], one.pop("mtime_ns")] for one in found]
-    write_json(run.folder.stat, stat)
-    prints = [{"name": item.name, "form": item.form, **one} for item, one in zip(run.inputs, found, strict=True)]
-    bundle = {"sha256": run.contract.sha256, "codebook_version": run.contract.codebook_version}
-    document = job_document(bundle, prints, run.options)
-    if run.folder.job.exists():
-        check_same(read_json(run.folder.job), document, run.folder)
-        return (run.folder.out / "manifest.json").exists()
-    _make_plan(run)
-    for item, before in zip(run.inputs, stat, strict=True):
-        after = os.stat(item.path)
-        if [after.st_size, after.st_mtime_ns] != before:
-            raise DataError(f"{item.path} changed while it was read. Start again when it is whole.")
-    write_json(run.folder.job, document, indent=1)
-    return False
-
-
-def _make_plan(run: _Run) -> None:
-    """Read the input through and write down how it is divided. Raises DataError: it has faults that are not skipped."""
-    surveys = run.over_files("survey", lambda rows, _: run.report(Progress("check", rows, None)))
-    check_faults(surveys, run.options)
-    duplicates: dict[str, dict[str, str]] = {}
-    if check_ids(run.inputs, surveys, run.options):
-        from strijdtaal.batch.digests import duplicates as find_duplicates
-
-        paths = [run.folder.ids(number) if found["has_id"] else None for number, found in enumerate(surveys)]
-        found = find_duplicates(paths, run.folder.work)
-        duplicates = check_duplicates(found, run.inputs, surveys, run.options)
-        for path in paths:
-            if path:
-                path.unlink()
-    plan = {
-        "shards": shards_of(surveys, run.options.shard_rows),
-        "duplicates": duplicates,
-        "blank": sum(found["blank"] for found in surveys),
-    }
-    write_json(run.folder.plan, plan)
-
-
-def _score(run: _Run, engine: Callable[[list[int]], Iterator[Any]] | None) -> int:
-    """Score what is not finished; the number of shards that were."""
-    shards = read_json(run.folder.plan)["shards"]
-    sizes = [sum(segment[-1] for segment in shard) for shard in shards]
-    done = finished_shards(run.folder, run.options.form, len(shards))
-    todo = [number for number in range(len(shards)) if number not in done]
-    before, total = sum(sizes[number] for number in done), sum(sizes)
-
-    def told(rows: int, sentences: int) -> None:
-        run.report(Progress("score", before + rows, total, sentences))
-
-    if engine is None:
-        tasks = [{"do": "score", "number": number} for number in todo]
-        for _ in run.pool.map(tasks, told):
-            pass
-    else:
-        rows = sentences = 0
-        for figures in engine(todo):
-            rows, sentences = rows + figures["read"], sentences + figures["rows"]
-            told(rows, sentences)
-    return len(done)
-
-
-def _verified(out: Path) -> dict[str, Any]:
-    try:
-        return verify_folder(out, KIND, added=(WORK,))
-    except FolderError as error:
-        raise FolderError(f"{error} Or score to another folder.") from error
-
-
-def _summary(run: _Run, manifest: dict[str, Any], resumed: int, passed_over: Sequence[str]) -> Summary:
+def _summary(run: Run, manifest: dict[str, Any], resumed: int, passed_over: Sequence[str]) -> Summary:
     names = ("read", "rows", "rejected", "blank", "none", "labels", "shards", "core_seconds", "seconds")
     counts = {name: manifest[name] for name in names}
     return Summary(run.folder.out, run.options.form, resumed=resumed, passed_over=tuple(passed_over), **counts)
@@ -194,7 +86,7 @@ def score_files(
         keep: further columns to carry through.
         with_text: write the sentences too.
         articles: each row is an article (and each .txt file): one row of output a sentence, with offsets.
-        shard_rows: rows of one shard; None for 20,000 (1,000 articles).
+        shard_rows: rows of one shard; None for about 200 shards, of 1,000 to 50,000 rows (50 to 2,000 articles).
         on_error: ``stop`` at rows that cannot be scored, before any is; or ``skip`` and list them.
         precision: ``fp32``, or ``int8`` where the bundle holds such a model.
         workers: processes; None for one a processor.
@@ -221,7 +113,9 @@ def score_files(
             tuple(keep),
             with_text,
             articles,
-            shard_rows if shard_rows is not None else SHARD_ARTICLES if articles else SHARD_ROWS,
+            shard_rows_for(sum(os.path.getsize(item.path) for item in found), articles)
+            if shard_rows is None
+            else shard_rows,
             on_error,
             precision,
         )
@@ -233,21 +127,23 @@ def score_files(
     contract = read_contract(bundle)
     if precision == INT8 and contract.quantized is None:
         raise UsageError(f"{bundle} holds no int8 model. Use --precision fp32, or package the run again.")
-    with hold(target) as folder, Pool(workers, folder.setup) as pool:
-        run = _Run(Path(bundle), contract, found, options, folder, pool, report)
-        write_json(folder.setup, run.setup)
-        if _fix_job(run):
-            manifest = _verified(target)
-            return _summary(run, manifest, manifest["shards"], passed_over)
-        resumed = _score(run, _cluster(run, engine, workers, ray_address))
-        seconds = round(time.monotonic() - started, 1)
-        manifest = write_manifest(folder, options, contract, read_json(folder.plan), seconds)
-        return _summary(run, manifest, resumed, passed_over)
+    try:
+        with hold(target) as folder, Pool(workers, folder.setup) as pool:
+            run = Run(Path(bundle), contract, found, options, folder, pool, report)
+            write_json(folder.setup, run.setup)
+            if fix_job(run):
+                manifest = verify_folder(target, KIND, added=(WORK,))
+                return _summary(run, manifest, manifest["shards"], passed_over)
+            resumed = score_rest(run, _cluster(run, workers, ray_address) if engine == "ray" else None)
+            seconds = round(time.monotonic() - started, 1)
+            manifest = write_manifest(folder, options, contract, read_json(folder.plan), seconds)
+            return _summary(run, manifest, resumed, passed_over)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise FolderError(f"{what}. Check the paths and the space left; finished shards stay.") from error
 
 
-def _cluster(run: _Run, engine: str, workers: int, address: str | None) -> Callable[[list[int]], Iterator[Any]] | None:
-    if engine == "local":
-        return None
+def _cluster(run: Run, workers: int, address: str | None) -> Callable[[list[int]], Iterator[Any]]:
     from strijdtaal.batch.cluster import score_shards
 
     return lambda todo: score_shards(run.folder.setup.resolve(), todo, workers, address)

@@ -7,7 +7,7 @@ row names the text column, and most columns at that.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from strijdtaal.batch.lines import MAX_LINE, Lines
@@ -59,12 +59,28 @@ def _explain(error: csv.Error) -> str:
     return "a quote ends before its cell does; is it closed too late, or is a quote inside a cell not written twice?"
 
 
+class _Cells:
+    """``csv.reader`` for cells as long as articles, without changing the limit of the rest of the process."""
+
+    def __init__(self, text: Iterable[str], delimiter: str) -> None:
+        self._reader = csv.reader(text, delimiter=delimiter, strict=True)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        limit = csv.field_size_limit(MAX_LINE)
+        try:
+            return next(self._reader)
+        finally:
+            csv.field_size_limit(limit)
+
+
 class TableReader:
     """A CSV or TSV file with a header. Rows are counted below the header, from 1."""
 
     def __init__(self, lines: Lines, columns: Columns, tabs: bool = False, must_have_id: bool = False) -> None:
         self.lines, self.blank = lines, 0
-        csv.field_size_limit(MAX_LINE)  # of the whole process: cells may be as long as articles
         self.delimiter, self.header = self._header(columns, tabs)
         if len(set(self.header)) < len(self.header):
             twice = next(name for name in self.header if self.header.count(name) > 1)
@@ -103,7 +119,7 @@ class TableReader:
 
     def _first_row(self, delimiter: str) -> list[str]:
         text = _Text(self.lines)
-        cells = next((row for row in csv.reader(text, delimiter=delimiter, strict=True) if any(row)), [])
+        cells = next((row for row in _Cells(text, delimiter) if any(row)), [])
         if broken := text.take_broken():
             raise DataError(f"{self.lines.name}: {broken}. Save it as UTF-8 (iconv -f cp1252 -t utf-8).")
         names = [cell.strip() for cell in cells]
@@ -135,7 +151,7 @@ class TableReader:
             DataError: a quote that is opened and never closed: what follows cannot be told apart.
         """
         text = _Text(self.lines)
-        reader = csv.reader(text, delimiter=self.delimiter, strict=True)
+        reader = _Cells(text, self.delimiter)
         while True:
             row, line = self.mark.row, self.mark.line
             cells, reason = self._next(reader, row, line)
