@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     package = commands.add_parser("package", help="the folder for applications -> RUN/bundle/")
     package.add_argument("run", type=Path, metavar="RUN")
     package.add_argument("--out", type=Path, metavar="FOLDER")
+    package.add_argument("--no-int8", action="store_true", help="the fp32 model alone")
     sign.add_key(package, required=False)
     sign.add_parser(commands)
     licences.add_parser(commands)
@@ -180,7 +181,7 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
 def _package(arguments: argparse.Namespace) -> None:
     from eval.package import package
 
-    sys.stdout.write(f"Bundle: {package(arguments.run, arguments.out, arguments.key)}\n")
+    sys.stdout.write(f"Bundle: {package(arguments.run, arguments.out, arguments.key, not arguments.no_int8)}\n")
 
 
 def _parity(arguments: argparse.Namespace) -> None:

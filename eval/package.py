@@ -149,10 +149,10 @@ def _write_int8(
     return as_document(found)
 
 
-def package(folder: Path | str, out: Path | None = None, key: Path | None = None) -> Path:
+def package(folder: Path | str, out: Path | None = None, key: Path | None = None, int8: bool = True) -> Path:
     """Make a bundle from a scored run, at ``<run>/bundle`` unless ``out`` is given; an older one is replaced.
 
-    With ``key``, a private key in PEM, it is signed as well.
+    With ``key``, a private key in PEM, it is signed as well. Without ``int8`` it holds the fp32 model alone.
 
     Raises:
         UsageError: the run is not whole. DataError: it was not scored.
@@ -172,7 +172,8 @@ def package(folder: Path | str, out: Path | None = None, key: Path | None = None
         with _sealed(work, about) as copy:
             exact = Classifier.load(copy)
             difference = _prove(exact)
-            quantized = _write_int8(work, model, tokenizer, metadata, exact, [validation, test])
+            splits = [validation, test]
+            quantized = _write_int8(work, model, tokenizer, metadata, exact, splits) if int8 else None
         write_json(work / "labels.json", _labels(run, quantized))
         (work / "LICENSES.md").write_text(bundle_licences(run), encoding="utf-8")
         (work / "README.md").write_text(model_card(run, test, quantized, found["test"]), encoding="utf-8")

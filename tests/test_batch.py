@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from eval import int8
+from eval.package import package
 from strijdtaal import Classifier
 from strijdtaal.batch import score_files
 from strijdtaal.batch.finish import KIND
@@ -61,6 +63,7 @@ def test_every_form_in_and_out_gives_the_answers_of_the_classifier(bundle, class
     assert sum(part["bytes"] for name, part in manifest["files"].items() if name.startswith("part-")) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
 def test_values_that_are_no_text_are_carried_through(bundle, tmp_path, form):
     path = tmp_path / "a.jsonl"
@@ -75,6 +78,7 @@ def test_values_that_are_no_text_are_carried_through(bundle, tmp_path, form):
         assert found == [("3", none), ("1.5", none), ("true", '[1, "twee"]'), ("=1", '{"a": "é"}')]
 
 
+@pytest.mark.slow
 def test_output_does_not_depend_on_the_number_of_workers(bundle, mixed, tmp_path):
     folder, _ = mixed
     for workers in (1, 3):
@@ -99,6 +103,7 @@ def test_plain_text_has_line_numbers_for_ids_and_empty_lines_are_counted(bundle,
     assert "text" not in read_parts(summary.parts)[0]
 
 
+@pytest.mark.slow
 def test_articles_are_split_and_offsets_are_into_the_article(bundle, classifier, tmp_path):
     folder = tmp_path / "artikelen"
     (folder / "2020").mkdir(parents=True)
@@ -201,3 +206,18 @@ def test_a_bundle_that_is_damaged_is_not_used(bundle, tmp_path):
     with pytest.raises(BundleError, match=r"tokenizer\.json was changed"):
         score_files(other, [path], tmp_path / "out", workers=1)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_int8_gives_the_answers_of_the_int8_model_and_is_another_job(run_folder, tmp_path, monkeypatch):
+    for bounds, name in ((1.01, "without"), (0.1, "with")):
+        monkeypatch.setattr(int8, "DECISIONS_EQUAL", bounds)
+        monkeypatch.setattr(int8, "MACRO_F1_LOSS", 1.0)
+        package(run_folder, tmp_path / name)
+    path, out = write_rows(tmp_path / "a.jsonl", records(8)), tmp_path / "out"
+    with pytest.raises(UsageError, match="holds no int8 model"):
+        score_files(tmp_path / "without", [path], out, precision="int8", workers=1)
+    summary = score_files(tmp_path / "with", [path], out, precision="int8", workers=1)
+    check(read_parts(summary.parts), records(8), Classifier.load(tmp_path / "with", precision="int8"))
+    with pytest.raises(UsageError, match=r"options\.precision: was int8, is fp32"):
+        score_files(tmp_path / "with", [path], out, workers=1)

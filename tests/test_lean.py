@@ -71,6 +71,7 @@ def test_other_architectures_are_left_to_the_library():
         LeanClassifier(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_a_sentence_gets_the_same_answer_alone_and_in_a_batch(int8_bundle, precision):
     classifier = Classifier.load(int8_bundle, precision=precision)
@@ -91,16 +92,20 @@ def int8_bundle(run_folder, tmp_path_factory):
         int8.DECISIONS_EQUAL, int8.MACRO_F1_LOSS = bounds
 
 
+@pytest.mark.slow
 def test_int8_model_lies_in_the_bundle_with_its_figures(int8_bundle):
     document = json.loads((int8_bundle / "labels.json").read_text("utf-8"))
     assert set(document["quantized"]) == {"validation", "test"}
     assert document["quantized"]["test"]["decisions_equal"] > 0.5
     exact, fast = Classifier.load(int8_bundle), Classifier.load(int8_bundle, precision=INT8)
-    difference = np.abs(exact.probabilities(TEXTS) - fast.probabilities(TEXTS)).max()
-    assert 1e-6 < difference < 0.2
+    texts = [entry["text"] for entry in exact.contract.golden]
+    differences = np.abs(exact.probabilities(texts) - fast.probabilities(texts))
+    assert differences.max() > 1e-6
+    assert np.median(differences) < 0.05
     assert str(document["quantized"]["test"]["sentences"]) in (int8_bundle / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_int8_products_really_are_in_int8(int8_bundle):
     import onnx
 
@@ -113,6 +118,7 @@ def test_int8_products_really_are_in_int8(int8_bundle):
     assert (int8_bundle / QUANTIZED).stat().st_size < (int8_bundle / "onnx" / "model.onnx").stat().st_size
 
 
+@pytest.mark.slow
 def test_a_damaged_int8_model_is_found_by_its_golden_sentences(int8_bundle, tmp_path):
     from strijdtaal.bundle import KIND
     from strijdtaal.folder import _seal
@@ -128,6 +134,7 @@ def test_a_damaged_int8_model_is_found_by_its_golden_sentences(int8_bundle, tmp_
         Classifier.load(copy, precision="int8")
 
 
+@pytest.mark.slow
 def test_an_int8_model_that_decides_otherwise_is_left_out_and_said_so(run_folder, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(int8, "DECISIONS_EQUAL", 1.01)
     with caplog.at_level(logging.WARNING):
@@ -173,6 +180,7 @@ def test_predict_async_gives_what_predict_gives(bundle):
     assert len(one) == 1
 
 
+@pytest.mark.slow
 def test_int8_products_are_exact_on_this_machine(int8_bundle, monkeypatch):
     from strijdtaal import session
 

@@ -87,6 +87,7 @@ def test_the_example_is_labelled_as_the_classifier_does(open_page, classifier):
     assert text_of(page, "#status") == f"18 zinnen, waarvan {labelled} met een label."
 
 
+@pytest.mark.slow
 @needs_browser
 def test_probabilities_stand_beside_the_sentence_that_is_pointed_at_and_in_the_table(open_page, classifier):
     page = open_page("#en")
@@ -138,6 +139,7 @@ def test_a_threshold_decides_at_once_and_reset_takes_the_bundles_own(open_page, 
     assert page.run("import('/state.js').then(({state}) => state.thresholds)") == own
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_filter_dims_in_the_text_and_leaves_out_in_the_table(open_page, classifier):
     page = open_page()
@@ -156,6 +158,7 @@ def test_the_filter_dims_in_the_text_and_leaves_out_in_the_table(open_page, clas
     assert page.run("document.querySelectorAll('tbody tr').length") == 6
 
 
+@pytest.mark.slow
 @needs_browser
 def test_what_is_taken_along(open_page, chromium, service, classifier, tmp_path):
     page = open_page()
@@ -194,6 +197,7 @@ def test_what_is_taken_along(open_page, chromium, service, classifier, tmp_path)
     ]
 
 
+@pytest.mark.slow
 @needs_browser
 def test_decisions_at_the_threshold_and_cells_that_a_spreadsheet_would_run(open_page):
     page = open_page()
@@ -321,6 +325,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.slow
 @needs_browser
 def test_refusals_are_said_in_words_and_can_be_tried_again(open_page, service):
     page = open_page()
@@ -341,6 +346,7 @@ def test_refusals_are_said_in_words_and_can_be_tried_again(open_page, service):
     page.errors.clear()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_key_is_asked_for_and_kept_in_memory_only(open_page, service):
     service.key = "geheim"
@@ -361,6 +367,7 @@ def test_a_key_is_asked_for_and_kept_in_memory_only(open_page, service):
     page.errors.clear()  # the two answers with 401
 
 
+@pytest.mark.slow
 @needs_browser
 def test_without_settings_or_network_the_page_says_so_and_recovers(open_page, service):
     service.refuse["/settings"] = "break"
@@ -373,6 +380,7 @@ def test_without_settings_or_network_the_page_says_so_and_recovers(open_page, se
     page.errors.clear()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_service_with_another_bundle_by_now_is_noticed(open_page, service):
     page = open_page()
@@ -391,6 +399,7 @@ def test_a_service_with_another_bundle_by_now_is_noticed(open_page, service):
     assert text_of(page, "#error-text").startswith("Het antwoord van de dienst is niet te begrijpen")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_work_can_be_stopped(open_page, service):
     page = open_page()
@@ -410,6 +419,7 @@ def test_work_can_be_stopped(open_page, service):
 # ---- for everybody ----
 
 
+@pytest.mark.slow
 @needs_browser
 def test_everything_works_from_the_keyboard(open_page):
     page = open_page()
@@ -445,6 +455,7 @@ def test_everything_works_from_the_keyboard(open_page):
     assert page.run("document.activeElement.getAttribute('aria-valuetext')").startswith("51%, ")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_every_control_has_a_name_and_results_are_announced(open_page, service):
     service.change = {"in_browser": True, "quantized": True}
@@ -465,6 +476,7 @@ def test_every_control_has_a_name_and_results_are_announced(open_page, service):
     assert page.run(f"document.getElementById('{described}').textContent.includes('%')")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_contrast_is_enough_by_day_and_by_night(open_page, service):
     service.change = {"in_browser": True, "quantized": True}
@@ -497,6 +509,7 @@ def test_contrast_is_enough_by_day_and_by_night(open_page, service):
     page.errors.clear()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_no_width_makes_the_page_scroll_sideways(open_page, service):
     service.change = {"in_browser": True, "quantized": True}

@@ -133,6 +133,7 @@ def pages(folder, script):
 POST = 'const post = (answer) => fetch("result", { method: "POST", body: JSON.stringify(answer) });'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "message"),
     [

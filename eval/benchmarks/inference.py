@@ -167,7 +167,7 @@ def memory(classifier: Classifier, texts: Sequence[str], count: int) -> dict[str
         pairs = draw.integers(0, len(texts), (min(10_000, count - done), 2))
         classifier.predict([f"{texts[a]} {texts[b][: draw.integers(0, 80)]}" for a, b in pairs])
         done += len(pairs)
-        if done >= marks[0]:
+        while marks and done >= marks[0]:
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             found[f"{marks.pop(0):,} sentences"] = pages * 4096 / 2**20
             logging.info("%s", list(found.items())[-1])

@@ -128,6 +128,8 @@ def hold(out: Path) -> Iterator[JobFolder]:
             folder.clean()
             yield folder
         finally:
+            with contextlib.suppress(OSError):
+                folder.clean()
             if not folder.job.exists() or (out / "manifest.json").exists():  # nothing to go on with
                 shutil.rmtree(folder.work, ignore_errors=True)
                 if made:
