@@ -276,6 +276,7 @@ def test_a_label_that_all_answers_agree_on_needs_no_model(method):
     assert {(one.labels, one.kind) for one in adjudicate(items, method)} == {(("threat",), "alike")}
 
 
+@pytest.mark.slow
 def test_mace_warns_of_rare_labels(caplog):
     _, items = crowd(share=0.05, rates=((0.9, 0.99),) * 3, sentences=60)
     estimate(items, "mace")

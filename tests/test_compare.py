@@ -152,6 +152,7 @@ def test_unknown_system_of_a_run_is_refused_with_those_it_has(run_folder, run_mo
     assert "tfidf" in done.stderr
 
 
+@pytest.mark.slow
 def test_page_is_one_harmless_file(item, better, tmp_path):
     bad = [replace(entry, system=entry.system + HOSTILE, texts=[HOSTILE] * 240) for entry in (item, better)]
     write_comparison(compare(put(tmp_path, *bad)), tmp_path / "out")

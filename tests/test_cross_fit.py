@@ -16,6 +16,7 @@ def config_with(overrides, tmp_path, *more):
     return load_run_config(DEFAULT, [*overrides, f"output={tmp_path / 'runs'}", *more])
 
 
+@pytest.mark.slow
 def test_every_training_sentence_gets_its_logits_once_and_nothing_remains(overrides, tmp_path, monkeypatch):
     config = config_with(overrides, tmp_path, "train.epochs=1")
     corpus = load_corpus(config.data)

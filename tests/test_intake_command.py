@@ -103,6 +103,7 @@ def test_a_fault_anywhere_leaves_nothing_and_all_are_told(samples, tmp_path, run
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
 
 
+@pytest.mark.slow
 def test_an_existing_folder_an_unknown_method_and_a_bad_map_are_refused(samples, tmp_path, run_module):
     (tmp_path / "there").mkdir()
     for arguments, code, message in (

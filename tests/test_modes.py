@@ -46,6 +46,7 @@ def modes(folder):
     }
 
 
+@pytest.mark.slow
 def test_folder_and_signature_follow_the_umask(tmp_path):
     umasks = ["022", "027", "077"]
     subprocess.run([sys.executable, "-W", "error", "-c", WRITE, tmp_path, *umasks], check=True, cwd=ROOT)

@@ -246,6 +246,7 @@ def test_both_languages_say_everything(open_page, service):
 # ---- hostile text ----
 
 
+@pytest.mark.slow
 @needs_browser
 def test_hostile_text_stays_text(open_page, classifier, service):
     page = open_page()

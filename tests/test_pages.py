@@ -227,6 +227,7 @@ def test_no_width_makes_the_page_scroll_sideways(request, kind, width):
     assert result["scroll"] <= width + 1
 
 
+@pytest.mark.slow
 def test_two_systems_that_agree_leave_an_empty_table_that_works(tmp_path):
     item = predictions("first", 1, [f"Zin {number}." for number in range(SENTENCES)])
     page, _ = comparison(tmp_path, item, replace(item, system="second"))
@@ -255,6 +256,7 @@ def test_the_comparison_switches_to_dutch_and_back(ordinary, width):
         assert " of each label" not in other
 
 
+@pytest.mark.slow
 def test_an_address_opens_the_page_in_dutch(ordinary):
     script = 'return [document.documentElement.lang, $$("h1")[0].innerText, $$(".verdict")[0].innerText];'
     language, title, verdict = quiet(probe(ordinary[0], script, fragment="#nl"))

@@ -106,6 +106,7 @@ def test_the_second_system_being_better_gives_a_positive_difference():
     assert found.p < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [(2, 2), (1, 3), (3, 3)])
 def test_seeds_that_differ_do_not_raise_more_false_alarms(first, second):
     """Systems of one recipe: every run has a skill of its own, and no system is better than the other."""

@@ -305,6 +305,7 @@ def test_the_terminal_table_shows_n_a_for_what_is_undefined(tmp_path):
     assert "nan" not in "".join(rows)
 
 
+@pytest.mark.slow
 def test_the_page_shows_n_a_for_what_is_undefined(tmp_path):
     run = make_run(tmp_path)
 
@@ -387,6 +388,7 @@ def test_an_interval_that_does_without_some_draws_says_so(tmp_path):
     assert marked in cells_of(text)
 
 
+@pytest.mark.slow
 def test_years_have_a_table_of_their_own_and_no_place_in_the_plot(tmp_path):
     run = open_run(make_run(tmp_path))
     report, item = build(run), system_says("encoder", "test")
@@ -424,6 +426,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 def test_hostile_sentences_stay_text(tmp_path):
     harmless = Page(page_of(make_run(tmp_path / "a")))
     page = Page(page_of(make_run(tmp_path / "b", texts=[*HOSTILE[:4]])))
@@ -449,6 +452,7 @@ def test_a_hostile_run_name_stays_text(tmp_path):
         assert "<script>alert" not in _html({**report, "run": name}, plots)
 
 
+@pytest.mark.slow
 def test_marks_that_turn_the_writing_direction_do_not_reach_the_page(tmp_path):
     turned = "De troepen \u202etkkurt\u202c zich \u2067niet\u2069 terug.\u200f"
     run = open_run(make_run(tmp_path, splits=["validation", "test"], texts=[turned, "الهدنة تبدأ غدا"]))
