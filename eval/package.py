@@ -48,6 +48,7 @@ EDGE_CASES = (
     "Curaçao, Córdoba, Đà Nẵng en Łódź: ‘coördinatie’ van ‘geïmproviseerde’ hulp à € 1.250.000,-",
     "wapenstilstandsonderhandelingenwerkgroepvoorzitter " * 3,
     "De colonne trok verder, " * 60,
+    "Het bericht brak af bij <pad> en [PAD], <s> en [SEP].",
 )
 
 

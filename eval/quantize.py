@@ -45,7 +45,8 @@ def _products(graph: Any) -> list[str]:
     """
     weights = {item.name for item in graph.graph.initializer}
     names = [node.name for node in graph.graph.node if node.op_type == "MatMul" and node.input[1] in weights]
-    return [name for place, name in enumerate(names[:-4]) if place not in (0, 4)]
+    chosen = [name for place, name in enumerate(names[:-4]) if place not in (0, 4)]
+    return chosen or names[:1]  # one layer: its keys and values
 
 
 def _restore_sums(graph: Any) -> None:

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from strijdtaal.batch import progress
-from strijdtaal.batch.local import cores
 from strijdtaal.batch.progress import Progress, ProgressLine
+from strijdtaal.session import available_cores
 
 
 class Terminal(io.StringIO):
@@ -60,4 +60,4 @@ def test_the_speed_is_that_of_the_last_minute(clock):
 
 
 def test_there_is_a_processor():
-    assert cores() >= 1
+    assert available_cores() >= 1

@@ -183,7 +183,7 @@ def test_model_that_computes_something_else_is_refused(copy):
 def test_packager_refuses_when_torch_and_onnx_differ(run_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("eval.package.TOLERANCE", 1e-12)
     with pytest.raises(BundleError, match="torch and ONNX Runtime differ"):
-        package(run_folder, tmp_path / "out" / "bundle")
+        package(run_folder, tmp_path / "out" / "bundle", int8=False)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -192,12 +192,12 @@ def test_packager_replaces_a_bundle_but_no_other_folder(run_folder, tmp_path):
     from strijdtaal.folder import FolderError
 
     before = (run_folder / "bundle" / "golden.json").read_bytes()
-    package(run_folder)
+    package(run_folder, int8=False)
     assert (run_folder / "bundle" / "golden.json").read_bytes() == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("keep me")
     with pytest.raises(FolderError, match="exists already"):
-        package(run_folder, tmp_path / "mine")
+        package(run_folder, tmp_path / "mine", int8=False)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "keep me"
 
 

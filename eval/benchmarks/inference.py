@@ -174,7 +174,7 @@ def memory(classifier: Classifier, texts: Sequence[str], count: int) -> dict[str
     return found
 
 
-def _about(config: Any, texts: Sequence[str], tokens: float, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _about(config: Any, tokens: float, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """How far each precision is from what the machine's products reach."""
     cores, hidden, inner = available_cores(), config.hidden_size, config.intermediate_size
     shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]
@@ -220,7 +220,7 @@ def _measure(
         "pipeline_batch_size": size,
         "throughput": found,
         "latency": latency(systems, texts[:100]),
-        "limit": _about(config, texts, tokens, found),
+        "limit": _about(config, tokens, found),
     }
 
 
@@ -261,8 +261,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         with TemporaryDirectory() as folder:
             own = random_base(arguments.bundle, exact.contract, Path(folder), texts)
             size, classify = best_pipeline(Path(folder), few)
+            few_tokens = float(np.mean([len(row) for row in exact.encode(few)]))
             part = _measure(
-                {"transformers.pipeline": classify, **own}, BertConfig(), size, few, tokens, arguments.rounds
+                {"transformers.pipeline": classify, **own}, BertConfig(), size, few, few_tokens, arguments.rounds
             )
         result["base"] = part
         sys.stdout.write(_table("BERT-base, random weights", part) + "\n")

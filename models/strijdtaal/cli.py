@@ -69,6 +69,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
+    from strijdtaal.bundle import INT8
     from strijdtaal.classifier import Classifier
 
     if arguments.key is not None:
@@ -78,9 +79,12 @@ def _verify(arguments: argparse.Namespace) -> None:
         sys.stdout.write(f"{arguments.bundle}: {files} files signed by the holder of {arguments.key}.\n")
     classifier = Classifier.load(arguments.bundle)
     contract = classifier.contract
+    found = f"{classifier.verify_golden():.1e}"
+    if contract.quantized is not None:
+        found += f" (int8: {Classifier.load(arguments.bundle, precision=INT8).verify_golden():.1e})"
     sys.stdout.write(
         f"{arguments.bundle}: whole. Codebook {contract.codebook_version}, labels {', '.join(contract.keys)}, "
-        f"{len(contract.golden)} golden sentences, largest difference {classifier.verify_golden():.1e}.\n"
+        f"{len(contract.golden)} golden sentences, largest difference {found}.\n"
     )
 
 

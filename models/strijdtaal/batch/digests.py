@@ -23,6 +23,7 @@ BUFFER = 1 << 20  # bytes
 CHUNK = 1 << 18  # rows
 PART = 1 << 22  # rows sorted at once, about 120 MB
 MAX_DUPLICATES = 100_000
+NO_IDS = f"More than {MAX_DUPLICATES:,} rows have an id that stands twice. Name another column with --id."
 
 
 class DigestFile:
@@ -94,6 +95,8 @@ def _twice(rows: NDArray[Any]) -> list[tuple[int, int, int, int]]:
     places = np.flatnonzero(again)
     starts = np.flatnonzero(~again)
     first = starts[np.searchsorted(starts, places, side="right") - 1]
+    if len(places) > MAX_DUPLICATES:
+        raise DataError(NO_IDS)
     columns = (rows["file"][places], rows["row"][places], rows["file"][first], rows["row"][first])
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
@@ -110,7 +113,9 @@ def duplicates(paths: Sequence[Path | None], folder: Path) -> list[tuple[int, in
     total = sum(path.stat().st_size for path in paths if path) // STORED.itemsize
     found: list[tuple[int, int, int, int]] = []
     for target in _divided(paths, folder, max(1, -(-total // PART))):
+        if target.stat().st_size > (2 * PART + MAX_DUPLICATES) * SORTED.itemsize:  # equal digests fall into one part, others spread
+            raise DataError(NO_IDS)
         found += _twice(np.fromfile(target, SORTED))
         if len(found) > MAX_DUPLICATES:
-            raise DataError(f"More than {MAX_DUPLICATES:,} rows have an id that stands twice. Name another with --id.")
+            raise DataError(NO_IDS)
     return sorted(found)

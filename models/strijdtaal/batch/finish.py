@@ -31,7 +31,8 @@ def finished_shards(folder: JobFolder, form: str, shards: int) -> set[int]:
     for shard in range(shards):
         part, figures = folder.part(shard, form), _figures(folder, shard)
         try:
-            if figures and part.stat().st_size == figures["bytes"] and sha256_of(part) == figures["sha256"]:
+            whole = figures and part.stat().st_size == figures["bytes"] and sha256_of(part) == figures["sha256"]
+            if figures and whole and (not figures["rejected"] or folder.rejects(shard).exists()):
                 done.add(shard)
         except OSError:
             continue

@@ -109,9 +109,11 @@ def find_inputs(paths: Sequence[Path], out: Path) -> tuple[list[Input], list[str
         else:
             found.append(_input(path, path.name))
     seen: dict[str, str] = {}
+    paths_seen: set[str] = set()
     for item in found:
-        if item.path in seen.values():
+        if item.path in paths_seen:
             raise UsageError(f"{item.path} is given twice. Name it once.")
+        paths_seen.add(item.path)
         if item.name in seen:
             raise UsageError(f"{seen[item.name]} and {item.path} have one name. Give the folder that holds both.")
         seen[item.name] = item.path

@@ -96,7 +96,7 @@ def _check_ours(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file. The last argument is the folder to write.")
     if out.is_dir() and not (out / JOB).exists():
-        others = sorted(path.name for path in out.iterdir() if path.name != WORK)
+        others = sorted(path.name for path in out.iterdir() if path.name not in (WORK, f".{JOB}.part"))
         if others:
             raise UsageError(f"{out} holds other files ({others[0]}). Choose an empty folder or a new one.")
 

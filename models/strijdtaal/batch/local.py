@@ -32,16 +32,6 @@ def raise_answer(answer: dict[str, Any]) -> Any:
     raise kind(answer["message"])
 
 
-def cores() -> int:
-    """Processors that this process may use, by affinity and by the control group's quota (containers)."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(count, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # no such group, or 'max'
-        return count
-
-
 class _Worker:
     """One process, with the task it is at."""
 

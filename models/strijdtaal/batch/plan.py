@@ -88,9 +88,9 @@ def check_ids(inputs: Sequence[Input], surveys: Sequence[dict[str, Any]], option
     Raises:
         DataError: some have, others have not.
     """
-    with_ids = [item.name for item, found in zip(inputs, surveys, strict=True) if found["has_id"]]
-    without = [item.name for item, found in zip(inputs, surveys, strict=True) if found["records"] and item.name not in
-               set(with_ids)]  # fmt: skip
+    pairs = list(zip(inputs, surveys, strict=True))
+    with_ids = [item.name for item, found in pairs if found["has_id"]]
+    without = [item.name for item, found in pairs if found["records"] and not found["has_id"]]
     if with_ids and without:
         raise DataError(
             f"{with_ids[0]} has ids (column {options.id_column!r}) and {without[0]} has none. Give both an id, rename "

@@ -13,12 +13,13 @@ from strijdtaal.batch.finish import KIND, write_manifest
 from strijdtaal.batch.inputs import find_inputs
 from strijdtaal.batch.job import Run, fix_job, score_rest
 from strijdtaal.batch.job_folder import WORK, JobFolder, hold, read_json, write_json
-from strijdtaal.batch.local import Pool, cores
+from strijdtaal.batch.local import Pool
 from strijdtaal.batch.options import OUTPUT_FORMS, Options, check_engine, check_options, shard_rows_for
 from strijdtaal.batch.progress import Report
 from strijdtaal.bundle import FP32, INT8, read_contract
 from strijdtaal.errors import UsageError
 from strijdtaal.folder import FolderError, verify_folder
+from strijdtaal.session import available_cores
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def score_files(
     """
     started = time.monotonic()
     check_engine(engine, workers, ray_address)
-    workers = workers or cores()
+    workers = workers or available_cores()
     target = Path(out)
     found, passed_over = find_inputs([Path(path) for path in inputs], target)
     options = check_options(

@@ -43,8 +43,10 @@ class Worker:
         except MemoryError:
             return {"error": "StrijdtaalError", "message": "Out of memory. Start with fewer --workers."}
         except Exception as error:
-            traceback.print_exc()
-            return {"error": "StrijdtaalError", "message": f"An unforeseen error: {type(error).__name__}: {error}"}
+            # Neither message nor traceback: they may quote the text of a row.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+            return {"error": "StrijdtaalError", "message": f"An unforeseen error: {where}."}
 
     def _do(self, task: dict[str, Any], tell: Any) -> Any:
         kind, number = task["do"], task["number"]

@@ -118,7 +118,7 @@ def parse(model: type[Model], raw: bytes) -> Model:
     except RecursionError:
         raise _unfit("The body is nested too deeply.") from None
     except ValueError as error:
-        reason = "a number has too many digits" if "int string" in str(error) else str(error)
+        reason = "a number has too many digits" if "integer string" in str(error) else str(error)
         raise _unfit(f"The body is not JSON that can be used: {reason}.") from None
     try:
         return model.model_validate(value)

@@ -18,7 +18,7 @@ from strijdtaal.errors import BundleError
 from strijdtaal.service.limits import Limits
 from strijdtaal.service.metrics import Metrics
 from strijdtaal.service.refusal import FAILED, STOPPING, Disconnected, Refusal, place_of
-from strijdtaal.service.ticket import Prepared, Probabilities, Ticket
+from strijdtaal.service.ticket import Prepared, Probabilities, Ticket, nothing_to_do
 from strijdtaal.service.tokens import TokenQueue
 
 log = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ class Engine:
         finally:
             self._open.discard(ticket)
             ticket.cancelled = True
+            ticket.prepare = nothing_to_do  # it may still stand in line; let go of the body that it holds
             ticket.answer.cancel()
             gone.cancel()
             self._queue.cancel(ticket)

@@ -88,6 +88,8 @@ class BoundedProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
+        if self.transport.is_closing():
+            return
         if self.cycle is not None and not self.cycle.response_complete:
             self._disarm()
         elif self._timer is None:
@@ -146,7 +148,7 @@ class BoundedProtocol(H11Protocol):
 
     def _close(self) -> None:
         """Close; what the client does not take in time is dropped."""
-        self._timer = None
+        self._disarm()
         self.transport.close()
         self._arm(self.read_timeout, self.transport.abort)
 

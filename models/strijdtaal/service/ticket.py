@@ -27,6 +27,11 @@ def _nothing(_: Probabilities) -> bytes:
     return b""
 
 
+def nothing_to_do() -> Prepared:
+    """The preparation of a request that nobody waits for any more."""
+    return Prepared([], _nothing)
+
+
 class Ticket(Waiting):
     """One request on its way through the engine."""
 
