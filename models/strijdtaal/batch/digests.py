@@ -113,7 +113,8 @@ def duplicates(paths: Sequence[Path | None], folder: Path) -> list[tuple[int, in
     total = sum(path.stat().st_size for path in paths if path) // STORED.itemsize
     found: list[tuple[int, int, int, int]] = []
     for target in _divided(paths, folder, max(1, -(-total // PART))):
-        if target.stat().st_size > (2 * PART + MAX_DUPLICATES) * SORTED.itemsize:  # equal digests fall into one part, others spread
+        # Equal digests fall into one part, others spread evenly.
+        if target.stat().st_size > (2 * PART + MAX_DUPLICATES) * SORTED.itemsize:
             raise DataError(NO_IDS)
         found += _twice(np.fromfile(target, SORTED))
         if len(found) > MAX_DUPLICATES:
