@@ -119,8 +119,8 @@ class _LineReader:
         """Raises DataError: a column to keep that no record had."""
 
     def values(self, line: str) -> dict[str, Any]:
-        """The columns of one line."""
-        raise NotImplementedError
+        """The columns of one line: here the line is the text."""
+        return {self.columns.text: line}
 
     def records(self) -> Iterator[Row | Fault]:
         """The records from the mark on."""
@@ -139,10 +139,6 @@ class _LineReader:
 
 class TextReader(_LineReader):
     """One sentence a line. It has no ids."""
-
-    def values(self, line: str) -> dict[str, Any]:
-        """The line is the text."""
-        return {self.columns.text: line}
 
 
 class ArticleReader(_LineReader):
